@@ -1,0 +1,1190 @@
+"""The definitions once more, in slow and obvious Python, to hold the marts against.
+
+It shares no code with the models: plain dicts, lists and loops, one function a sentence of the
+definitions, each citing the sentence it implements. Times are naive UTC datetimes, durations are
+seconds, shares are 0..1 or None over nothing. A session is named by its user and its opening event.
+
+`marts(landing_glob, settings_folder, given_vars)` gives every table as a list of dicts;
+`write_landing(history, folder)` writes the files of a made-up history (see histories.py).
+"""
+
+import csv
+import glob
+import gzip
+import hashlib
+import io
+import json
+import re
+import sys
+import time
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pyarrow.parquet
+import pyarrow.types
+import zstandard
+
+csv.field_size_limit(sys.maxsize)
+
+OUR_COLUMNS = (
+    "event_id",
+    "user_id",
+    "event_name",
+    "event_time",
+    "received_at",
+    "platform",
+    "app_version",
+    "city",
+)
+
+DEFAULT_VARS = {
+    "event_columns": {},
+    "session_timeout_minutes": None,
+    "starter_join_seconds": 60,
+    "reporting_timezone": "UTC",
+    "as_of": None,
+    "build_clock": None,
+    "oldest_event_time": "2000-01-01",
+    "future_tolerance_seconds": 300,
+    "late_after_seconds": 3600,
+    "session_open_minutes": 30,
+    "bounce_under_seconds": 10,
+    "bounce_max_steps": None,
+    "drop_off_step_rate": 0.75,
+    "high_drop_share": 0.09,
+}
+
+REASONS = (
+    "unreadable",
+    "missing_event_id",
+    "missing_user_id",
+    "missing_event_name",
+    "bad_event_time",
+    "time_in_future",
+    "duplicate_event_id",
+)
+
+EPOCH = datetime(1970, 1, 1)
+# A time past the year 9999 is a time, and in the future, whatever it says exactly.
+END_OF_TIME = datetime.max
+
+
+def marts(landing_glob, settings_folder, given_vars=None):
+    """Give every table of the contract that the definitions alone decide, each a list of dicts."""
+    rules = rules_of(given_vars or {})
+    settings = read_settings(settings_folder)
+    staged, rejected = stage(read_landing(landing_glob), rules)
+    for event in staged:
+        event["event_role"] = role_of(event["event_name"], settings)
+    rules["as_of"] = as_of(staged, rules)
+    sessions = describe_sessions(staged, settings, rules)
+    return {
+        "staged": staged,
+        "rejected": rejected,
+        "fct_session_events": session_events(sessions),
+        "fct_sessions": [session["row"] for session in sessions],
+        "fct_session_starters": session_starters(sessions),
+        "fct_session_steps": session_steps(sessions),
+        "dim_users": users(staged, sessions),
+        "fct_overview_daily": overview_daily(sessions),
+        "fct_session_types": session_types(sessions),
+        "fct_funnel_stages": funnel_stages(sessions, settings, rules),
+        "fct_funnel_daily": funnel_daily(sessions, settings),
+        "fct_end_events": end_events(sessions, settings, rules),
+        "fct_data_health": data_health(staged, rejected, settings, rules),
+    }
+
+
+# --- vars and settings ---------------------------------------------------------------------------
+
+
+def rules_of(given_vars):
+    """`build_clock` (a var; by default the moment the build began: nothing else looks at a
+    clock).
+    """
+    rules = {**DEFAULT_VARS, **given_vars}
+    if isinstance(rules["event_columns"], str):
+        rules["event_columns"] = json.loads(rules["event_columns"])
+    if rules["build_clock"] is None:
+        rules["build_clock"] = EPOCH + timedelta(seconds=time.time())
+    for name in ("as_of", "build_clock", "oldest_event_time"):
+        if rules[name] is not None and not isinstance(rules[name], datetime):
+            rules[name] = parse_time(rules[name])
+    return rules
+
+
+def read_settings(folder):
+    """Each event name has one role, in a seed that people edit. Funnels are in seeds."""
+    event_types = {row["event_name"]: row["role"] for row in read_seed(folder, "event_types.csv")}
+    funnels = []
+    for row in read_seed(folder, "funnels.csv"):
+        window = row["conversion_window_seconds"]
+        funnels.append(
+            {
+                "funnel": row["funnel"],
+                "is_primary": row["is_primary"].lower() == "true",
+                "order_mode": row["order_mode"] or "ordered",
+                "window_seconds": float(window) if window else None,
+                "starters": row["starters"].split("|"),
+                "stages": stages_of(folder, row["funnel"]),
+            }
+        )
+    return {"event_types": event_types, "funnels": funnels}
+
+
+def stages_of(folder, funnel):
+    """In seeds: funnel, phase, stage order, stage, the event names that reach it, `outcome`."""
+    stages = {}
+    for row in read_seed(folder, "funnel_stages.csv"):
+        if row["funnel"] != funnel:
+            continue
+        stage = stages.setdefault(
+            int(row["stage_order"]),
+            {
+                "phase": row["phase"],
+                "stage_order": int(row["stage_order"]),
+                "stage": row["stage"],
+                "label": row["label"],
+                "outcome": row["outcome"] or None,
+                "result_label": None,
+                "event_names": [],
+            },
+        )
+        stage["event_names"].append(row["event_name"])
+        stage["result_label"] = stage["result_label"] or row.get("result_label") or None
+    for stage in stages.values():
+        stage["result_label"] = stage["result_label"] or stage["label"]
+    return [stages[order] for order in sorted(stages)]
+
+
+def read_seed(folder, name):
+    """Read a settings file as it is, every value text."""
+    with (Path(folder) / name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def role_of(event_name, settings):
+    """A name missing from the seed is a step, and data health counts it."""
+    return settings["event_types"].get(event_name, "step")
+
+
+def primary_funnel(settings):
+    """There is exactly one primary funnel."""
+    return next(funnel for funnel in settings["funnels"] if funnel["is_primary"])
+
+
+# --- landing: rows as they are in the files ------------------------------------------------------
+
+
+def read_landing(landing_glob):
+    """Files under one glob may differ in format, columns and types.
+
+    A row is {file, values, payload}; `values` is None where the row is unreadable. The columns of a
+    file are those that its schema, its header or any of its objects names.
+    """
+    files = []
+    for name in sorted(glob.glob(str(landing_glob), recursive=True)):
+        if Path(name).is_dir():
+            continue
+        kind = [part for part in Path(name).suffixes if part not in (".gz", ".zst")][-1]
+        content = Path(name).read_bytes()
+        if name.endswith(".gz"):
+            content = gzip.decompress(content)
+        if name.endswith(".zst"):
+            reader = zstandard.ZstdDecompressor().stream_reader(
+                io.BytesIO(content), read_across_frames=True
+            )
+            content = reader.read()
+        read = {".parquet": parquet_rows, ".csv": csv_rows, ".ndjson": json_rows}
+        read[".jsonl"] = read[".json"] = json_rows
+        columns, rows = read[kind](content)
+        for row in rows:
+            row["file"] = name
+        files.append({"file": name, "columns": columns, "rows": rows})
+    return files
+
+
+def json_rows(content):
+    """`unreadable`: a line that is not a JSON object, bytes that are not UTF-8. Blank lines are
+    no rows.
+    """
+    columns, rows = set(), []
+    for line in content.removeprefix(b"\xef\xbb\xbf").split(b"\n"):
+        if not line.strip():
+            continue
+        payload = line.removesuffix(b"\r").decode("utf-8", errors="replace")
+        try:
+            values = json.loads(line.decode("utf-8"), parse_constant=refuse_constant)
+            json.dumps(values, ensure_ascii=False).encode("utf-8")  # a lone surrogate is no text
+        except ValueError:
+            values = None
+        if not isinstance(values, dict):
+            values = None
+        columns |= set(values or {})
+        rows.append({"values": values, "payload": payload})
+    return columns, rows
+
+
+def refuse_constant(name):
+    """NaN and Infinity are no JSON."""
+    raise ValueError(name)
+
+
+def csv_rows(content):
+    """`unreadable`: a csv row whose field count is not the header's, bytes that are not UTF-8.
+
+    An empty field is null: csv has no other way to say it.
+    """
+    text = content.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="surrogateescape")
+    header, rows = None, []
+    for fields in csv.reader(io.StringIO(text, newline="")):
+        if not "".join(fields).strip() and len(fields) < 2:
+            continue
+        if header is None:
+            header = fields
+            continue
+        payload = ",".join(fields)
+        is_utf8 = payload.isascii() or not re.search("[\udc80-\udcff]", payload)
+        values = None
+        if len(fields) == len(header) and is_utf8:
+            values = {name: field or None for name, field in zip(header, fields, strict=True)}
+        rows.append({"values": values, "payload": payload})
+    return set(header or []), rows
+
+
+def parquet_rows(content):
+    """A time is kept to the microsecond, cut off: nanoseconds are cut before Python sees them."""
+    table = pyarrow.parquet.read_table(io.BytesIO(content))
+    columns = {}
+    for name in table.column_names:
+        column = table.column(name)
+        if pyarrow.types.is_timestamp(column.type):
+            per_microsecond = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": None}[column.type.unit]
+            numbers = column.cast("int64").to_pylist()
+            columns[name] = [
+                None
+                if number is None
+                else at_microsecond(
+                    number // 1000 if per_microsecond is None else number * per_microsecond
+                )
+                for number in numbers
+            ]
+        else:
+            columns[name] = column.to_pylist()
+    rows = []
+    for index in range(table.num_rows):
+        values = {name: columns[name][index] for name in columns}
+        rows.append({"values": values, "payload": values})
+    return set(columns), rows
+
+
+# --- staging: landed = staged + rejected, exactly ------------------------------------------------
+
+
+def stage(files, rules):
+    """Landed = staged + rejected. A rejected row keeps its payload and the first reason that
+    applies.
+    """
+    names = {ours: rules["event_columns"].get(ours, ours) for ours in OUR_COLUMNS}
+    some_file_has_ids = any(names["event_id"] in file["columns"] for file in files)
+    events, rejected = [], []
+    for file in files:
+        for row in file["rows"]:
+            event = None
+            reason = "unreadable"
+            if row["values"] is not None:
+                event = event_of(row["values"], names, some_file_has_ids, rules)
+                event["file"] = row["file"]
+                event["payload"] = row["payload"]
+                reason = reason_to_reject(event, rules)
+            if reason is None:
+                events.append(event)
+            else:
+                rejected.append(rejection(row, event, reason, rules))
+    staged = []
+    for copies in grouped(events, "event_id").values():
+        copies.sort(key=order_of_copies)
+        staged.append(copies[0])
+        for copy in copies[1:]:
+            rejected.append(rejection(copy, copy, "duplicate_event_id", rules))
+    staged.sort(key=order_in_user)
+    return staged, rejected
+
+
+def event_of(values, names, some_file_has_ids, rules):
+    """`event_columns` maps our names to the input's; a name not mapped is looked up as it is.
+
+    Values are kept as they are, untrimmed. Where no file has an event id column, the id is made
+    from the row without received_at. A row without a valid received_at uses its event_time instead.
+    """
+    event = {}
+    for ours in ("event_id", "user_id", "event_name", "platform", "app_version", "city"):
+        event[ours] = as_text(values.get(names[ours]))
+    event["event_time"] = parse_time(values.get(names["event_time"]))
+    if not some_file_has_ids:
+        event["event_id"] = made_id(values, names, event["event_time"])
+    received_at = parse_time(values.get(names["received_at"]))
+    event["has_valid_received_at"] = is_valid_received_at(received_at, rules)
+    event["received_at"] = received_at if event["has_valid_received_at"] else event["event_time"]
+    return event
+
+
+def made_id(values, names, event_time):
+    """Where no file has an event id column, the id is made from the row without received_at."""
+    row = {name: as_text(value) for name, value in values.items() if value is not None}
+    row.pop(names["received_at"], None)
+    if event_time is not None:
+        row[names["event_time"]] = str(event_time)
+    return "made:" + hashlib.sha256(json.dumps(sorted(row.items())).encode()).hexdigest()
+
+
+def reason_to_reject(event, rules):
+    """One reason, the first that applies (duplicates are looked for among the rows left)."""
+    for name in ("event_id", "user_id", "event_name"):
+        if is_missing(event[name]):
+            return f"missing_{name}"
+    if is_bad_time(event["event_time"], rules):
+        return "bad_event_time"
+    if is_in_future(event, rules):
+        return "time_in_future"
+    return None
+
+
+def is_missing(text):
+    """Null, empty or only white space."""
+    return text is None or text.strip() == ""
+
+
+def is_bad_time(event_time, rules):
+    """`bad_event_time`: missing, not a time, or before `oldest_event_time`."""
+    return event_time is None or event_time < rules["oldest_event_time"]
+
+
+def is_in_future(event, rules):
+    """`time_in_future`: event_time more than `future_tolerance_seconds` after received_at, or,
+    for a row with no valid received_at, after `build_clock`. (Read as: the tolerance holds for
+    both.)
+    """
+    clock = event["received_at"] if event["has_valid_received_at"] else rules["build_clock"]
+    return seconds_between(clock, event["event_time"]) > rules["future_tolerance_seconds"]
+
+
+def is_valid_received_at(received_at, rules):
+    """A received_at is valid when it is a time from `oldest_event_time` to `build_clock` plus the
+    tolerance.
+    """
+    if received_at is None or received_at < rules["oldest_event_time"]:
+        return False
+    ahead = seconds_between(rules["build_clock"], received_at)
+    return ahead <= rules["future_tolerance_seconds"]
+
+
+def order_of_copies(event):
+    """The copy received first stays (ties: smallest event_time, user_id, event_name, platform,
+    app_version, city; null last).
+    """
+    context = [
+        (event[name] is None, (event[name] or "").encode())
+        for name in ("platform", "app_version", "city")
+    ]
+    return (
+        event["received_at"],
+        event["event_time"],
+        event["user_id"].encode(),
+        event["event_name"].encode(),
+        *context,
+    )
+
+
+def order_in_user(event):
+    """A user's events are in the order `(event_time, event_id)`, event_id as bytes, everywhere."""
+    return (event["user_id"].encode(), event["event_time"], event["event_id"].encode())
+
+
+def rejection(row, event, reason, rules):
+    """A rejected row keeps its payload and one reason."""
+    return {
+        "file": row["file"],
+        "reason": reason,
+        "payload": row["payload"],
+        "received_date": received_date(event, rules),
+    }
+
+
+def parse_time(value):
+    """A time is a timestamp, ISO 8601 text (no offset: UTC) or epoch milliseconds (any all-digit
+    value, text too), kept to the microsecond, cut off. None: not a time.
+    """
+    if value is None or isinstance(value, bool):
+        return None
+    if isinstance(value, datetime):
+        return (
+            value
+            if value.tzinfo is None
+            else value.astimezone(ZoneInfo("UTC")).replace(tzinfo=None)
+        )
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day)
+    if isinstance(value, int | float | Decimal):
+        if value != value or value < 0 or value > 1e18 or value != int(value):
+            return None
+        return at_millisecond(int(value))
+    if isinstance(value, str):
+        if re.fullmatch(r"[0-9]+", value):
+            return at_millisecond(int(value)) if len(value.lstrip("0")) <= 18 else None
+        return parse_iso_text(value)
+    return None
+
+
+def parse_iso_text(text):
+    """ISO 8601 text (no offset: UTC): the calendar form, `T` or a space between date and time."""
+    match = re.fullmatch(
+        r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
+        r"(?:[T ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]+))?)?"
+        r"(Z|[+-][0-9]{2}(?::?[0-9]{2})?)?)?",
+        text,
+    )
+    if match is None:
+        return None
+    year, month, day, hour, minute, second, fraction, offset = match.groups()
+    microsecond = int(((fraction or "") + "000000")[:6])
+    try:
+        local = datetime(
+            int(year),
+            int(month),
+            int(day),
+            int(hour or 0),
+            int(minute or 0),
+            int(second or 0),
+            microsecond,
+        )
+    except ValueError:
+        return None
+    if offset in (None, "Z"):
+        return local
+    ahead = timedelta(hours=int(offset[1:3]), minutes=int(offset[3:].lstrip(":") or 0))
+    try:
+        return local - ahead if offset[0] == "+" else local + ahead
+    except OverflowError:
+        return None if local.year == 1 else END_OF_TIME
+
+
+def at_millisecond(number):
+    """Epoch milliseconds (any all-digit value)."""
+    return at_microsecond(number * 1000)
+
+
+def at_microsecond(number):
+    """A time past the year 9999 is in the future, one before the year 1 is before every clock."""
+    try:
+        return EPOCH + timedelta(microseconds=number)
+    except OverflowError:
+        return END_OF_TIME if number > 0 else datetime.min
+
+
+def as_text(value):
+    """Values are kept as they are, untrimmed; a number or a flag is the text that JSON writes
+    for it.
+    """
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bytes):
+        return value.decode("utf-8")
+    if isinstance(value, bool | int | float | dict | list):
+        return json.dumps(value, default=str)
+    return str(value)
+
+
+# --- clocks and dates ----------------------------------------------------------------------------
+
+
+def as_of(staged, rules):
+    """`as_of`: a var, by default the newest valid received_at staged (where there is none, the
+    newest event_time). It filters nothing.
+    """
+    if rules["as_of"] is not None:
+        return rules["as_of"]
+    valid = [event["received_at"] for event in staged if event["has_valid_received_at"]]
+    return max(valid or [event["event_time"] for event in staged], default=None)
+
+
+def local_date(moment, rules):
+    """The date of a moment in `reporting_timezone` (UTC)."""
+    if rules["reporting_timezone"] == "UTC":
+        return moment.date()
+    zone = ZoneInfo(rules["reporting_timezone"])
+    return moment.replace(tzinfo=ZoneInfo("UTC")).astimezone(zone).date()
+
+
+def received_date(event, rules):
+    """The date is that of the valid received_at, else of an event_time that is not bad, else
+    null.
+    """
+    if event is None:
+        return None
+    if event["has_valid_received_at"]:
+        return local_date(event["received_at"], rules)
+    if is_bad_time(event["event_time"], rules) or event["event_time"] == END_OF_TIME:
+        return None
+    return local_date(event["event_time"], rules)
+
+
+def seconds_between(earlier, later):
+    """Exact: a datetime difference is whole microseconds."""
+    return (later - earlier).total_seconds()
+
+
+# --- sessions ------------------------------------------------------------------------------------
+
+
+def describe_sessions(staged, settings, rules):
+    """All sessions of all users, each with its row of fct_sessions and what the other tables
+    need.
+    """
+    sessions = []
+    for events in grouped(staged, "user_id").values():
+        of_user = sessions_of_user(events, rules)
+        for number, session in enumerate(of_user, start=1):
+            describe_session(session, number, number == len(of_user), settings, rules)
+            sessions.append(session)
+    return sessions
+
+
+def sessions_of_user(events, rules):
+    """Leave ambient events out and walk one user's events in order.
+
+    An event opens a session when (1) it is a starter that does not join; or (2) it is the user's
+    first starter or step; or (3) a timeout is set and strictly more has passed since the previous
+    event.
+    """
+    events = [event for event in events if event["event_role"] != "ambient"]
+    first = first_starter_or_step(events)
+    leading_from = leading_telemetry_from(events, first, rules)
+    sessions, leading, nearest = [], [], None
+    for index, event in enumerate(events):
+        is_after_timeout = index > 0 and is_timeout(events[index - 1], event, rules)
+        if leading_from <= index < first:
+            leading.append(event)
+        elif index == first:
+            sessions.append({"opening": event, "events": [*leading, event]})
+        elif index < first:
+            # Telemetry further back is together one unmarked session, opened by its first event.
+            if index == 0 or is_after_timeout:
+                sessions.append({"opening": event, "events": []})
+            sessions[-1]["events"].append(event)
+        else:
+            joins = does_join(event, nearest, sessions[-1], rules)
+            if is_after_timeout or (event["event_role"] == "starter" and not joins):
+                sessions.append({"opening": event, "events": []})
+            sessions[-1]["events"].append(event)
+        if event["event_role"] in ("starter", "step"):
+            nearest = event
+    return sessions
+
+
+def first_starter_or_step(events):
+    """It is the user's first starter or step: its index, or the number of events where there is
+    none.
+    """
+    for index, event in enumerate(events):
+        if event["event_role"] in ("starter", "step"):
+            return index
+    return len(events)
+
+
+def leading_telemetry_from(events, first, rules):
+    """Telemetry at most `starter_join_seconds` before the user's first starter or step belongs
+    to the session which that opens (null: never, leading telemetry included; a timeout beats
+    everything).
+    """
+    join_seconds = rules["starter_join_seconds"]
+    if first == len(events) or join_seconds is None:
+        return first
+    index = first
+    while (
+        index > 0
+        and seconds_between(events[index - 1]["event_time"], events[first]["event_time"])
+        <= join_seconds
+        and not is_timeout(events[index - 1], events[index], rules)
+    ):
+        index -= 1
+    return index
+
+
+def is_timeout(previous, event, rules):
+    """`session_timeout_minutes` is set and strictly more has passed since the user's previous
+    event.
+    """
+    if rules["session_timeout_minutes"] is None:
+        return False
+    silence = seconds_between(previous["event_time"], event["event_time"])
+    return silence > rules["session_timeout_minutes"] * 60
+
+
+def does_join(event, nearest, open_session, rules):
+    """A starter joins the open session when the user's nearest earlier starter-or-step is a
+    starter of that session and lies at most `starter_join_seconds` before it (0: only equal
+    times; null: never).
+    """
+    if event["event_role"] != "starter" or rules["starter_join_seconds"] is None:
+        return False
+    if nearest["event_role"] != "starter":
+        return False
+    if not any(nearest is member for member in open_session["events"]):
+        return False
+    apart = seconds_between(nearest["event_time"], event["event_time"])
+    return apart <= rules["starter_join_seconds"]
+
+
+def describe_session(session, number, is_last_of_user, settings, rules):
+    """Fill in the session's row: one dict with the columns of fct_sessions."""
+    events = session["events"]
+    opening, first, last = session["opening"], events[0], events[-1]
+    steps = [event for event in events if event["event_role"] == "step"]
+    session["starters"] = starters_of(session)
+    session["path"] = path_of(events)
+    session["funnels"] = {
+        funnel["funnel"]: walk_funnel(funnel, events)
+        for funnel in settings["funnels"]
+        if is_for(funnel, session["starters"])
+    }
+    primary = primary_funnel(settings)
+    reached = session["funnels"].get(primary["funnel"], [])
+    reached_outcomes = {
+        stage["outcome"]: moment
+        for stage, moment in zip(primary["stages"], reached, strict=False)
+        if stage["outcome"]
+    }
+    duration = seconds_between(first["event_time"], last["event_time"])
+    outcome = outcome_of(last, "conversion" in reached_outcomes, is_last_of_user, rules)
+    funnel, furthest = furthest_stage(session, settings)
+    session["row"] = {
+        "session_id": (opening["user_id"], opening["event_id"]),
+        "user_id": opening["user_id"],
+        "user_session_number": number,
+        "session_started_at": first["event_time"],
+        "session_ended_at": last["event_time"],
+        "session_date": local_date(first["event_time"], rules),
+        "duration_seconds": duration,
+        "lead_starter": session["starters"][0] if session["starters"] else None,
+        "starter_path": " → ".join(session["starters"]) or None,
+        "count_starters": len(session["starters"]),
+        "count_events": len(events),
+        "count_steps": len(steps),
+        "first_event_name": first["event_name"],
+        "last_event_name": last["event_name"],
+        "last_event_role": last["event_role"],
+        "path": path_text(session["path"]),
+        "furthest_stage_order": furthest["stage_order"] if furthest else None,
+        "furthest_stage": furthest["stage"] if furthest else None,
+        "expected_event_name": expected_event(funnel, furthest, settings),
+        "outcome": outcome,
+        "result": result_of(outcome, funnel, furthest, settings),
+        "is_bounce": is_bounce(outcome, duration, len(steps), rules),
+        "is_converted": outcome == "converted",
+        "is_completed": "completion" in reached_outcomes,
+        "converted_at": reached_outcomes.get("conversion"),
+        "platform": first_not_null(events, "platform"),
+        "app_version": first_not_null(events, "app_version"),
+        "city": first_not_null(events, "city"),
+        "is_new_user": number == 1,
+    }
+
+
+def starters_of(session):
+    """Starters of a session: the opening starter and those that joined, distinct, in order. A
+    session opened by anything else is unmarked.
+    """
+    if session["opening"]["event_role"] != "starter":
+        return []
+    names = [event["event_name"] for event in session["events"] if event["event_role"] == "starter"]
+    return list(dict.fromkeys(names))
+
+
+def first_not_null(events, name):
+    """Platform, app_version and city of a session: the first that is not null."""
+    return next((event[name] for event in events if event[name] is not None), None)
+
+
+def outcome_of(last, reached_conversion, is_last_of_user, rules):
+    """converted: reached the stage of the primary funnel whose `outcome` is `conversion`. open: not
+    converted, no later session of the user, and `as_of` − last event ≤ `session_open_minutes`.
+    dropped: the rest.
+    """
+    if reached_conversion:
+        return "converted"
+    silence = seconds_between(last["event_time"], rules["as_of"])
+    if is_last_of_user and silence <= rules["session_open_minutes"] * 60:
+        return "open"
+    return "dropped"
+
+
+def is_bounce(outcome, duration, count_steps, rules):
+    """Dropped, shorter than `bounce_under_seconds`, and, where `bounce_max_steps` is set, at
+    most that many steps.
+    """
+    if outcome != "dropped" or duration >= rules["bounce_under_seconds"]:
+        return False
+    return rules["bounce_max_steps"] is None or count_steps <= rules["bounce_max_steps"]
+
+
+def path_of(events):
+    """A session's path: its starters and steps, equal neighbours collapsed with a count."""
+    path = []
+    for event in events:
+        if event["event_role"] not in ("starter", "step"):
+            continue
+        if path and path[-1]["event_name"] == event["event_name"]:
+            path[-1]["count_repeats"] += 1
+        else:
+            path.append(
+                {
+                    "event_name": event["event_name"],
+                    "count_repeats": 1,
+                    "started_at": event["event_time"],
+                }
+            )
+    return path
+
+
+def path_text(path):
+    """`select_seat (3x)`, joined by ` → `; `(none)` where there is none."""
+    parts = []
+    for step in path:
+        repeats = f" ({step['count_repeats']}x)" if step["count_repeats"] > 1 else ""
+        parts.append(step["event_name"] + repeats)
+    return " → ".join(parts) or "(none)"
+
+
+# --- funnels in one session ----------------------------------------------------------------------
+
+
+def is_for(funnel, starters):
+    """A funnel is evaluated only on sessions that have one of its starters."""
+    return "(all)" in funnel["starters"] or any(name in funnel["starters"] for name in starters)
+
+
+def walk_funnel(funnel, events):
+    """The times at which stages 1..k were reached in the chain that counts; [] where none was.
+
+    With `conversion_window_seconds` the furthest chain in the session counts, whichever first-stage
+    event it starts from (earliest where tied).
+    """
+    order_by_name = {
+        name: stage["stage_order"] for stage in funnel["stages"] for name in stage["event_names"]
+    }
+    hits = [
+        (order_by_name[event["event_name"]], event["event_time"])
+        for event in events
+        if event["event_name"] in order_by_name
+    ]
+    furthest = []
+    for start in range(len(hits)):
+        within = hits[start:]
+        if funnel["window_seconds"] is not None:
+            within = [
+                hit
+                for hit in within
+                if seconds_between(hits[start][1], hit[1]) <= funnel["window_seconds"]
+            ]
+        if funnel["order_mode"] == "any_order":
+            chain = any_order_chain(within, len(funnel["stages"]))
+        else:
+            chain = ordered_chain(within)
+        if len(chain) > len(furthest):
+            furthest = chain
+    return furthest
+
+
+def ordered_chain(hits):
+    """Stage k is reached by the first event mapped to it that comes after the event that reached
+    stage k−1; anything may lie between. The chain starts from the first of these hits.
+    """
+    chain = []
+    for order, moment in hits:
+        if order == len(chain) + 1:
+            chain.append(moment)
+        elif not chain:
+            return []
+    return chain
+
+
+def any_order_chain(hits, count_stages):
+    """Reached when each of stages 1..k occurred."""
+    chain = []
+    for order in range(1, count_stages + 1):
+        moments = [moment for hit_order, moment in hits if hit_order == order]
+        if not moments:
+            break
+        chain.append(max([*chain[-1:], moments[0]]))
+    return chain
+
+
+def furthest_stage(session, settings):
+    """Furthest stage of a session: in the primary funnel; where it reached none of it, in the
+    first other funnel (by name, as bytes) for its starters in which it reached one; else null.
+    """
+    others = [funnel for funnel in settings["funnels"] if not funnel["is_primary"]]
+    others.sort(key=lambda funnel: funnel["funnel"].encode())
+    for funnel in [primary_funnel(settings), *others]:
+        reached = session["funnels"].get(funnel["funnel"], [])
+        if reached:
+            return funnel, funnel["stages"][len(reached) - 1]
+    return None, None
+
+
+def expected_event(funnel, furthest, settings):
+    """Expected event: the first event name (as bytes) of the next stage of that funnel (null
+    after the last; the primary funnel's first where none was reached).
+    """
+    if furthest is None:
+        following = primary_funnel(settings)["stages"][0]
+    elif furthest is funnel["stages"][-1]:
+        return None
+    else:
+        following = funnel["stages"][furthest["stage_order"]]
+    return min(following["event_names"], key=str.encode)
+
+
+def result_of(outcome, funnel, furthest, settings):
+    """Converted, or dropped with an outcome stage of another funnel as furthest stage: that
+    stage's `result_label` (for converted ones of the last outcome stage reached). Else dropped:
+    "Dropped at " + the furthest stage's label, or "Left before " + the primary funnel's first
+    label where no stage was reached. Open: "Still active".
+    """
+    if outcome == "open":
+        return "Still active"
+    if outcome == "converted":
+        reached = funnel["stages"][: furthest["stage_order"]]
+        return [stage["result_label"] for stage in reached if stage["outcome"]][-1]
+    if furthest is None:
+        return "Left before " + primary_funnel(settings)["stages"][0]["label"]
+    if furthest["outcome"] and not funnel["is_primary"]:
+        return furthest["result_label"]
+    return "Dropped at " + furthest["label"]
+
+
+# --- tables --------------------------------------------------------------------------------------
+
+
+def session_events(sessions):
+    """One row per non-ambient event."""
+    return [
+        {
+            "event_id": event["event_id"],
+            "session_id": session["row"]["session_id"],
+            "user_id": event["user_id"],
+            "event_name": event["event_name"],
+            "event_role": event["event_role"],
+            "event_at": event["event_time"],
+            "event_number": number,
+        }
+        for session in sessions
+        for number, event in enumerate(session["events"], start=1)
+    ]
+
+
+def session_starters(sessions):
+    """One row per session × starter in its burst."""
+    return [
+        {
+            "session_id": session["row"]["session_id"],
+            "starter_event_name": name,
+            "starter_position": position,
+        }
+        for session in sessions
+        for position, name in enumerate(session["starters"], start=1)
+    ]
+
+
+def session_steps(sessions):
+    """One row per collapsed step of a session's path."""
+    return [
+        {"session_id": session["row"]["session_id"], "step_number": number, **step}
+        for session in sessions
+        for number, step in enumerate(session["path"], start=1)
+    ]
+
+
+def users(staged, sessions):
+    """One row per user with any staged event (first_seen_at: any event)."""
+    rows = []
+    sessions_by_user = grouped([session["row"] for session in sessions], "user_id")
+    for user_id, events in grouped(staged, "user_id").items():
+        of_user = sessions_by_user.get(user_id, [])
+        rows.append(
+            {
+                "user_id": user_id,
+                "first_seen_at": min(event["event_time"] for event in events),
+                "first_starter": of_user[0]["lead_starter"] if of_user else None,
+                "count_sessions": len(of_user),
+                "is_converted": any(session["is_converted"] for session in of_user),
+            }
+        )
+    return rows
+
+
+def overview_daily(sessions):
+    """One row per date × lead starter, `(unmarked)` where a session has none.
+
+    System-marked sessions counts (session, starter) pairs. Events and duration are over all
+    sessions; `count_events_closed` and `total_duration_seconds_closed` are over those that are not
+    open, which is what rates and averages are over.
+    """
+    rows = {}
+    for session in sessions:
+        row = session["row"]
+        lead = row["lead_starter"] if row["lead_starter"] is not None else "(unmarked)"
+        counts = rows.setdefault(
+            (row["session_date"], lead),
+            {
+                "session_date": row["session_date"],
+                "lead_starter": lead,
+                "count_sessions": 0,
+                "count_system_marked": 0,
+                "count_events": 0,
+                "total_duration_seconds": 0,
+                "count_bounces": 0,
+                "count_converted": 0,
+                "count_open": 0,
+                "count_events_closed": 0,
+                "total_duration_seconds_closed": 0,
+            },
+        )
+        counts["count_sessions"] += 1
+        counts["count_system_marked"] += row["count_starters"]
+        counts["count_events"] += row["count_events"]
+        counts["total_duration_seconds"] += row["duration_seconds"]
+        counts["count_bounces"] += row["is_bounce"]
+        counts["count_converted"] += row["is_converted"]
+        counts["count_open"] += row["outcome"] == "open"
+        if row["outcome"] != "open":
+            counts["count_events_closed"] += row["count_events"]
+            counts["total_duration_seconds_closed"] += row["duration_seconds"]
+    return list(rows.values())
+
+
+def session_types(sessions):
+    """One row per starter that occurs: the sessions that have it, and their share of the (session,
+    starter) pairs.
+    """
+    names = [name for session in sessions for name in session["starters"]]
+    return [
+        {
+            "starter_event_name": name,
+            "count_sessions": names.count(name),
+            "share_of_marked": share(names.count(name), len(names)),
+        }
+        for name in sorted(set(names))
+    ]
+
+
+def funnel_stages(sessions, settings, rules):
+    """Rows: `(all)` (the funnel's own sessions) and each of its starters that occurs; no row for
+    unmarked.
+
+    count_sessions: the number that reached the stage. count_dropped and count_open at a stage:
+    sessions of that outcome whose furthest stage in this funnel it is. Open sessions are in every
+    other figure.
+    """
+    rows = []
+    for funnel in settings["funnels"]:
+        name = funnel["funnel"]
+        for starter, of_starter in by_starter(own_sessions(sessions, funnel), funnel).items():
+            before = len(of_starter)
+            for stage in funnel["stages"]:
+                order = stage["stage_order"]
+                reached = [
+                    session for session in of_starter if len(session["funnels"][name]) >= order
+                ]
+                ended = [
+                    session["row"]["outcome"]
+                    for session in reached
+                    if len(session["funnels"][name]) == order
+                ]
+                step_rate = share(len(reached), before)
+                rows.append(
+                    {
+                        "funnel": name,
+                        "starter_event_name": starter,
+                        "segment": "(all)",
+                        "segment_value": "(all)",
+                        "phase": stage["phase"],
+                        "stage_order": order,
+                        "stage": stage["stage"],
+                        "count_sessions": len(reached),
+                        "share_of_sessions": share(len(reached), len(of_starter)),
+                        "step_conversion_rate": step_rate,
+                        "count_dropped": ended.count("dropped"),
+                        "count_open": ended.count("open"),
+                        "is_drop_off": is_drop_off(step_rate, stage, rules),
+                        "stage_outcome": stage["outcome"],
+                    }
+                )
+                before = len(reached)
+    return rows
+
+
+def is_drop_off(step_rate, stage, rules):
+    """Drop-off flag: step conversion < `drop_off_step_rate` at a stage with no outcome."""
+    if step_rate is None or stage["outcome"]:
+        return False
+    return step_rate < rules["drop_off_step_rate"]
+
+
+def own_sessions(sessions, funnel):
+    """A funnel is evaluated only on sessions that have one of its starters."""
+    return [session for session in sessions if funnel["funnel"] in session["funnels"]]
+
+
+def by_starter(sessions, funnel=None):
+    """`(all)` and each starter that occurs, of the funnel's own where one is given; no row for
+    unmarked.
+    """
+    groups = {"(all)": sessions}
+    for session in sessions:
+        for name in session["starters"]:
+            if funnel is None or is_for(funnel, [name]):
+                groups.setdefault(name, []).append(session)
+    return groups
+
+
+def funnel_daily(sessions, settings):
+    """One row per date × funnel × starter × platform × stage, wherever the first four occur."""
+    rows = []
+    for funnel in settings["funnels"]:
+        name = funnel["funnel"]
+        for starter, of_starter in by_starter(own_sessions(sessions, funnel), funnel).items():
+            groups = {}
+            for session in of_starter:
+                platform = session["row"]["platform"]
+                platform = "(unknown)" if platform is None else platform
+                groups.setdefault((session["row"]["session_date"], platform), []).append(session)
+            for (session_date, platform), members in groups.items():
+                for stage in funnel["stages"]:
+                    reached = [
+                        session
+                        for session in members
+                        if len(session["funnels"][name]) >= stage["stage_order"]
+                    ]
+                    rows.append(
+                        {
+                            "session_date": session_date,
+                            "funnel": name,
+                            "starter_event_name": starter,
+                            "platform": platform,
+                            "stage_order": stage["stage_order"],
+                            "stage": stage["stage"],
+                            "count_sessions": len(members),
+                            "count_reached": len(reached),
+                        }
+                    )
+    return rows
+
+
+def end_events(sessions, settings, rules):
+    """A session's end event is its last. Open sessions are left out of every count here.
+
+    Share = sessions ending there ÷ sessions; exit rate = sessions ending there ÷ sessions in which
+    it occurred. HIGH: share ≥ `high_drop_share` and not a likely exit. A row for each event that
+    ends one.
+    """
+    ended = [session for session in sessions if session["row"]["outcome"] != "open"]
+    rows = []
+    for starter, of_starter in by_starter(ended).items():
+        ends, occurs = {}, {}
+        for session in of_starter:
+            last = session["row"]["last_event_name"]
+            ends[last] = ends.get(last, 0) + 1
+            for name in {event["event_name"] for event in session["events"]}:
+                occurs[name] = occurs.get(name, 0) + 1
+        for name, count_ended in ends.items():
+            share_of_sessions = share(count_ended, len(of_starter))
+            likely = is_likely_exit(name, settings)
+            is_high = share_of_sessions >= rules["high_drop_share"] and not likely
+            rows.append(
+                {
+                    "starter_event_name": starter,
+                    "event_name": name,
+                    "count_ended": count_ended,
+                    "share_of_sessions": share_of_sessions,
+                    "count_reached": occurs[name],
+                    "exit_rate": share(count_ended, occurs[name]),
+                    "is_likely_exit": likely,
+                    "severity": "HIGH" if is_high else "NORMAL",
+                }
+            )
+    return rows
+
+
+def is_likely_exit(event_name, settings):
+    """Likely exit: role telemetry, or an event of a stage of the primary funnel with an outcome."""
+    return role_of(event_name, settings) == "telemetry" or any(
+        stage["outcome"] and event_name in stage["event_names"]
+        for stage in primary_funnel(settings)["stages"]
+    )
+
+
+def data_health(staged, rejected, settings, rules):
+    """One row per received date; share_late, share_unknown_events and max_lag_seconds over staged
+    rows.
+
+    Late: received more than `late_after_seconds` after event_time.
+    """
+    staged_by_date, rejected_by_date = {}, {}
+    for event in staged:
+        staged_by_date.setdefault(received_date(event, rules), []).append(event)
+    for row in rejected:
+        rejected_by_date.setdefault(row["received_date"], []).append(row)
+    rows = []
+    for day in {**staged_by_date, **rejected_by_date}:
+        events, refused = staged_by_date.get(day, []), rejected_by_date.get(day, [])
+        lags = [seconds_between(event["event_time"], event["received_at"]) for event in events]
+        late = [lag for lag in lags if lag > rules["late_after_seconds"]]
+        unknown = [event for event in events if event["event_name"] not in settings["event_types"]]
+        rows.append(
+            {
+                "received_date": day,
+                "count_landed": len(events) + len(refused),
+                "count_staged": len(events),
+                "count_rejected": len(refused),
+                **{
+                    f"count_{reason}": [row["reason"] for row in refused].count(reason)
+                    for reason in REASONS
+                },
+                "share_late": share(len(late), len(events)),
+                "share_unknown_events": share(len(unknown), len(events)),
+                "max_lag_seconds": max(lags, default=None),
+            }
+        )
+    return rows
+
+
+def share(part, whole):
+    """A rate over nothing is null."""
+    return part / whole if whole else None
+
+
+def grouped(rows, name):
+    """Rows by the value of one of their columns, in the order in which they come."""
+    groups = {}
+    for row in rows:
+        groups.setdefault(row[name], []).append(row)
+    return groups
+
+
+# --- made-up histories ---------------------------------------------------------------------------
+
+
+def write_landing(history, folder):
+    """Write a history below a folder; give (landing glob, settings folder, vars) for `marts`."""
+    events, settings = Path(folder) / "events", Path(folder) / "settings"
+    for below in (events, settings):
+        below.mkdir(parents=True, exist_ok=True)
+    for file in history.files:
+        (events / file.name).write_bytes(file.content())
+    for name, text in history.settings.items():
+        (settings / name).write_text(text, encoding="utf-8")
+    return f"{events}/*", str(settings), dict(history.vars)
