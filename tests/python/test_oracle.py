@@ -1,0 +1,706 @@
+"""The oracle against cases computed by hand, and against what must hold on any history."""
+
+import gzip
+import json
+import random
+from datetime import date, datetime, timedelta
+
+import histories
+import oracle
+import pyarrow
+import pyarrow.parquet
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+
+NOON = datetime(2026, 1, 12, 12)
+LATER = "2026-02-16 12:00:00"
+
+EVENT_TYPES = """event_name,role,label
+Journey Started,starter,
+Session Started,starter,
+App Installed,starter,
+User Login,starter,
+bus_search,step,
+select_seat,step,
+booking_confirmation,step,
+payment_success,step,
+ticket_view,step,
+otp,step,
+login,step,
+DeviceInfo,telemetry,
+Push Failure,ambient,
+"""
+FUNNELS = """funnel,is_primary,order_mode,conversion_window_seconds,starters
+booking,true,ordered,,(all)
+login,false,ordered,,Session Started|User Login
+"""
+FUNNEL_STAGES = """funnel,phase,stage_order,stage,label,event_name,outcome,result_label
+booking,Search,1,search,Search,bus_search,,
+booking,Search,1,search,Search,a_search,,
+booking,Selection,2,seat,Seat selection,select_seat,,
+booking,Booking,3,paid,Payment success,payment_success,conversion,Booking complete
+booking,Booking,4,ticket,Ticket view,ticket_view,completion,
+login,Login,1,otp,One-time password,otp,,
+login,Login,2,login,Login,login,conversion,Logged in
+"""
+
+
+@pytest.fixture
+def settings_folder(tmp_path):
+    folder = tmp_path / "settings"
+    folder.mkdir()
+    (folder / "event_types.csv").write_text(EVENT_TYPES)
+    (folder / "funnels.csv").write_text(FUNNELS)
+    (folder / "funnel_stages.csv").write_text(FUNNEL_STAGES)
+    return folder
+
+
+@pytest.fixture
+def marts(tmp_path, settings_folder):
+    """Give the marts of events that are (seconds after noon, name), or rows as dicts, of user u."""
+
+    def build(events, **given_vars):
+        folder = tmp_path / "events"
+        folder.mkdir()
+        rows = []
+        for number, event in enumerate(events):
+            if isinstance(event, tuple):
+                event = {"event_time": at(event[0]), "event_name": event[1]}
+            rows.append({"event_id": f"{number:03}", "user_id": "u", **event})
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        (folder / "a.ndjson").write_text(lines)
+        given_vars = {"build_clock": LATER, "as_of": LATER, **given_vars}
+        return oracle.marts(f"{folder}/*", settings_folder, given_vars)
+
+    return build
+
+
+def at(seconds):
+    return (NOON + timedelta(seconds=seconds)).isoformat() + "Z"
+
+
+def opened_by(built):
+    """The event ids, as numbers, that opened the sessions."""
+    return [int(session["session_id"][1]) for session in built["fct_sessions"]]
+
+
+def only_session(built):
+    (session,) = built["fct_sessions"]
+    return session
+
+
+def reasons(built):
+    return [row["reason"] for row in built["rejected"]]
+
+
+# --- which event opens a session -----------------------------------------------------------------
+
+
+def test_app_installed_two_seconds_after_session_started_is_one_session(marts):
+    built = marts([(0, "Session Started"), (2, "App Installed"), (16, "otp"), (18, "User Login")])
+    assert opened_by(built) == [0, 3]
+    first = built["fct_sessions"][0]
+    assert first["starter_path"] == "Session Started → App Installed"
+    assert (first["lead_starter"], first["count_starters"]) == ("Session Started", 2)
+
+
+@pytest.mark.parametrize(("seconds", "opened"), [(60, [0]), (60.000001, [0, 1]), (61, [0, 1])])
+def test_a_starter_61_seconds_later_opens_a_session(marts, seconds, opened):
+    assert opened_by(marts([(0, "Session Started"), (seconds, "App Installed")])) == opened
+
+
+def test_a_chain_of_starters_joins_from_each_to_the_next(marts):
+    chain = [(0, "Session Started"), (50, "App Installed"), (100, "Session Started")]
+    built = marts(chain)
+    assert opened_by(built) == [0]
+    assert only_session(built)["count_starters"] == 2
+
+
+def test_a_step_between_keeps_a_starter_from_joining(marts):
+    steps = [(0, "Session Started"), (1, "bus_search"), (2, "App Installed")]
+    assert opened_by(marts(steps)) == [0, 2]
+
+
+def test_telemetry_between_does_not_count(marts):
+    steps = [(0, "Session Started"), (1, "DeviceInfo"), (2, "App Installed")]
+    assert opened_by(marts(steps)) == [0]
+
+
+@pytest.mark.parametrize(("seconds", "opened"), [(0, [0]), (0.000001, [0, 1])])
+def test_a_join_window_of_0_joins_only_equal_times(marts, seconds, opened):
+    events = [(0, "Session Started"), (seconds, "App Installed")]
+    assert opened_by(marts(events, starter_join_seconds=0)) == opened
+
+
+def test_without_a_join_window_even_equal_times_do_not_join(marts):
+    events = [(0, "DeviceInfo"), (0, "Session Started"), (0, "App Installed")]
+    assert opened_by(marts(events, starter_join_seconds=None)) == [0, 1, 2]
+
+
+def test_a_users_first_step_opens_an_unmarked_session_that_no_starter_joins(marts):
+    built = marts([(0, "bus_search"), (1, "Session Started"), (99999, "bus_search")])
+    assert opened_by(built) == [0, 1]
+    assert built["fct_sessions"][0]["starter_path"] is None
+
+
+def test_leading_telemetry_60_seconds_back_belongs_and_61_does_not(marts):
+    built = marts([(0, "DeviceInfo"), (1, "DeviceInfo"), (61, "Session Started"), (62, "otp")])
+    assert opened_by(built) == [0, 2]
+    assert [session["count_events"] for session in built["fct_sessions"]] == [1, 3]
+    assert built["fct_sessions"][1]["session_started_at"] == NOON + timedelta(seconds=1)
+    assert built["fct_sessions"][1]["lead_starter"] == "Session Started"
+    assert built["fct_sessions"][0]["lead_starter"] is None
+
+
+def test_telemetry_alone_is_together_one_unmarked_session(marts):
+    built = marts([(0, "DeviceInfo"), (500000, "DeviceInfo")])
+    assert opened_by(built) == [0]
+    assert only_session(built)["path"] == "(none)"
+
+
+@pytest.mark.parametrize(("seconds", "opened"), [(1800, [0]), (1800.000001, [0, 1])])
+def test_strictly_more_than_the_timeout_opens_a_session(marts, seconds, opened):
+    events = [(0, "bus_search"), (seconds, "bus_search")]
+    assert opened_by(marts(events, session_timeout_minutes=30)) == opened
+
+
+def test_without_a_timeout_silence_opens_nothing(marts):
+    assert opened_by(marts([(0, "bus_search"), (10_000_000, "bus_search")])) == [0]
+
+
+def test_a_timeout_beats_a_join(marts):
+    events = [(0, "Session Started"), (61, "App Installed")]
+    vars_of_both = {"session_timeout_minutes": 1, "starter_join_seconds": 300}
+    assert opened_by(marts(events, **vars_of_both)) == [0, 1]
+
+
+def test_a_timeout_beats_leading_telemetry(marts):
+    events = [(0, "DeviceInfo"), (61, "DeviceInfo"), (62, "Session Started")]
+    vars_of_both = {"session_timeout_minutes": 1, "starter_join_seconds": 300}
+    assert opened_by(marts(events, **vars_of_both)) == [0, 2]
+
+
+def test_telemetry_that_a_timeout_sets_apart_does_not_pass_a_starter_on(marts):
+    events = [(0, "Session Started"), (61, "DeviceInfo"), (62, "App Installed")]
+    vars_of_both = {"session_timeout_minutes": 1, "starter_join_seconds": 300}
+    assert opened_by(marts(events, **vars_of_both)) == [0, 1, 2]
+
+
+def test_ambient_events_are_in_no_session_and_bridge_no_silence(marts):
+    events = [(0, "bus_search"), (900, "Push Failure"), (1801, "bus_search")]
+    built = marts(events, session_timeout_minutes=30)
+    assert opened_by(built) == [0, 2]
+    assert [event["event_id"] for event in built["fct_session_events"]] == ["000", "002"]
+
+
+def test_ties_in_time_are_walked_in_the_byte_order_of_the_event_id(marts):
+    ids = ["a", "B", "\uffee", "😀", "10", "9"]
+    events = [
+        {"event_time": at(0), "event_name": name, "event_id": event_id}
+        for event_id, name in zip(ids, ["e", "d", "f", "g", "b", "c"], strict=True)
+    ]
+    assert only_session(marts(events))["path"] == "b → c → d → e → f → g"
+
+
+def test_a_session_is_not_cut_at_midnight_and_dated_by_its_start(marts):
+    events = [(12 * 3600 - 1, "bus_search"), (12 * 3600 + 1, "bus_search")]
+    assert only_session(marts(events))["session_date"] == date(2026, 1, 12)
+
+
+def test_the_date_is_in_the_reporting_timezone(marts):
+    events = [(6.5 * 3600, "bus_search")]
+    built = marts(events, reporting_timezone="Asia/Kolkata")
+    assert only_session(built)["session_date"] == date(2026, 1, 13)
+
+
+def test_equal_neighbours_of_a_path_collapse_with_a_count(marts):
+    names = ["Journey Started", "bus_search", *["select_seat"] * 2, "DeviceInfo", "select_seat"]
+    built = marts(list(enumerate(names)))
+    session = only_session(built)
+    assert session["path"] == "Journey Started → bus_search → select_seat (3x)"
+    assert (session["count_events"], session["count_steps"]) == (6, 4)
+    assert [step["count_repeats"] for step in built["fct_session_steps"]] == [1, 1, 3]
+
+
+def test_the_context_of_a_session_is_the_first_that_is_not_null(marts):
+    events = [
+        {"event_time": at(0), "event_name": "bus_search"},
+        {"event_time": at(1), "event_name": "bus_search", "platform": "ios"},
+        {"event_time": at(2), "event_name": "bus_search", "platform": "web", "city": "Pune"},
+    ]
+    session = only_session(marts(events))
+    assert (session["platform"], session["city"], session["app_version"]) == ("ios", "Pune", None)
+
+
+# --- outcome, result, bounce ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("minutes", "outcome"), [(30, "open"), (30.001, "dropped")])
+def test_a_last_session_is_open_for_30_minutes(marts, minutes, outcome):
+    as_of = (NOON + timedelta(minutes=minutes)).isoformat()
+    assert only_session(marts([(0, "bus_search")], as_of=as_of))["outcome"] == outcome
+
+
+def test_a_session_with_a_later_one_is_not_open(marts):
+    built = marts([(0, "Session Started"), (61, "Session Started")], as_of=at(62))
+    assert [session["outcome"] for session in built["fct_sessions"]] == ["dropped", "open"]
+    assert built["fct_sessions"][1]["result"] == "Still active"
+
+
+def test_as_of_is_the_newest_valid_received_at_and_never_an_event_time_in_its_place(marts):
+    events = [
+        {"event_time": at(0), "event_name": "bus_search", "received_at": at(5)},
+        {"event_time": at(9999), "event_name": "bus_search", "received_at": "soon"},
+    ]
+    assert only_session(marts(events, as_of=None))["outcome"] == "open"
+    rules = oracle.rules_of({})
+    staged = [{"event_time": NOON, "received_at": NOON, "has_valid_received_at": False}]
+    assert oracle.as_of(staged, rules) == NOON
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["Journey Started"], ("Left before Search", None, "a_search")),
+        (["bus_search"], ("Dropped at Search", "search", "select_seat")),
+        (["bus_search", "select_seat"], ("Dropped at Seat selection", "seat", "payment_success")),
+        (["select_seat", "bus_search"], ("Dropped at Search", "search", "select_seat")),
+        (
+            ["bus_search", "select_seat", "payment_success"],
+            ("Booking complete", "paid", "ticket_view"),
+        ),
+        (
+            ["a_search", "select_seat", "payment_success", "ticket_view"],
+            ("Ticket view", "ticket", None),
+        ),
+        (["User Login", "otp"], ("Dropped at One-time password", "otp", "login")),
+        (["User Login", "otp", "login"], ("Logged in", "login", None)),
+        (["Journey Started", "otp", "login"], ("Left before Search", None, "a_search")),
+        (
+            ["User Login", "otp", "login", "bus_search"],
+            ("Dropped at Search", "search", "select_seat"),
+        ),
+    ],
+)
+def test_what_a_person_reads_of_a_session(marts, names, expected):
+    session = only_session(marts(list(enumerate(names))))
+    assert (
+        session["result"],
+        session["furthest_stage"],
+        session["expected_event_name"],
+    ) == expected
+
+
+def test_the_conversion_of_another_funnel_converts_nothing(marts):
+    session = only_session(marts([(0, "User Login"), (1, "otp"), (2, "login")]))
+    assert (session["outcome"], session["converted_at"]) == ("dropped", None)
+
+
+def test_converted_at_is_when_the_conversion_stage_is_reached(marts):
+    names = ["bus_search", "select_seat", "payment_success", "payment_success", "ticket_view"]
+    session = only_session(marts(list(enumerate(names)), as_of=at(5)))
+    assert session["converted_at"] == NOON + timedelta(seconds=2)
+    assert (session["outcome"], session["is_completed"]) == ("converted", True)
+
+
+@pytest.mark.parametrize(("seconds", "bounced"), [(9.999999, True), (10, False)])
+def test_a_bounce_is_shorter_than_10_seconds(marts, seconds, bounced):
+    assert only_session(marts([(0, "bus_search"), (seconds, "otp")]))["is_bounce"] is bounced
+
+
+def test_with_bounce_max_steps_a_bounce_has_at_most_that_many_steps(marts):
+    built = marts(
+        [(0, "Session Started"), (1, "otp"), (99, "Session Started"), (100, "otp"), (101, "otp")],
+        bounce_max_steps=1,
+    )
+    assert [session["is_bounce"] for session in built["fct_sessions"]] == [True, False]
+
+
+def test_an_open_session_is_no_bounce(marts):
+    assert only_session(marts([(0, "bus_search")], as_of=at(1)))["is_bounce"] is False
+
+
+# --- funnels -------------------------------------------------------------------------------------
+
+
+def walk(mode, window, *hits):
+    """The seconds at which the stages of a three-stage funnel (a, b, c) were reached."""
+    stages = [
+        {"stage_order": order, "event_names": [name], "outcome": None}
+        for order, name in enumerate("abc", start=1)
+    ]
+    funnel = {"stages": stages, "order_mode": mode, "window_seconds": window}
+    events = [
+        {"event_name": name, "event_time": NOON + timedelta(seconds=second)}
+        for second, name in hits
+    ]
+    return [(moment - NOON).total_seconds() for moment in oracle.walk_funnel(funnel, events)]
+
+
+def test_an_ordered_stage_is_the_first_event_after_the_stage_before():
+    hits = [(0, "b"), (1, "a"), (2, "x"), (3, "a"), (4, "b"), (5, "b"), (6, "c")]
+    assert walk("ordered", None, *hits) == [1, 4, 6]
+
+
+def test_events_at_one_time_are_in_order_too():
+    assert walk("ordered", None, (0, "a"), (0, "b"), (0, "c")) == [0, 0, 0]
+    assert walk("ordered", None, (0, "b"), (0, "a"), (0, "c")) == [0]
+
+
+def test_without_the_first_stage_no_stage_is_reached():
+    assert walk("ordered", None, (0, "b"), (1, "c")) == []
+    assert walk("any_order", None, (0, "b"), (1, "c")) == []
+
+
+def test_any_order_reaches_a_stage_when_all_up_to_it_occurred():
+    assert walk("any_order", None, (0, "c"), (1, "a"), (2, "b")) == [1, 2, 2]
+    assert walk("any_order", None, (0, "c"), (1, "a"), (2, "a")) == [1]
+
+
+def test_the_last_second_of_a_window_is_in_it():
+    assert walk("ordered", 60, (0, "a"), (60, "b"), (61, "c")) == [0, 60]
+    assert walk("any_order", 60, (0, "b"), (60, "a"), (61, "c")) == [60, 60]
+
+
+def test_the_furthest_chain_counts_whichever_first_event_it_starts_from():
+    hits = [(0, "a"), (10, "b"), (100, "a"), (110, "b"), (120, "c")]
+    assert walk("ordered", 60, *hits) == [100, 110, 120]
+    assert walk("any_order", 60, *hits) == [100, 110, 120]
+
+
+def test_the_earliest_of_two_chains_as_long_counts():
+    hits = [(0, "a"), (10, "b"), (100, "a"), (110, "b")]
+    assert walk("ordered", 60, *hits) == [0, 10]
+    assert walk("any_order", 60, *hits) == [0, 10]
+
+
+def test_a_span_may_start_at_any_stage():
+    assert walk("any_order", 60, (0, "a"), (90, "c"), (100, "b"), (140, "a")) == [140, 140, 140]
+
+
+def test_funnel_rows_by_hand(marts):
+    built = marts(
+        [
+            {"user_id": user, "event_time": at(second), "event_name": name}
+            for user, second, name in [
+                ("a", 0, "Journey Started"),
+                ("a", 1, "bus_search"),
+                ("b", 0, "Session Started"),
+                ("b", 1, "bus_search"),
+                ("b", 2, "select_seat"),
+                ("b", 3, "payment_success"),
+                ("c", 0, "bus_search"),
+                ("d", 50000, "Session Started"),
+                ("d", 50001, "bus_search"),
+            ]
+        ],
+        as_of=at(50002),
+    )
+    rows = {
+        (row["funnel"], row["starter_event_name"], row["stage"]): row
+        for row in built["fct_funnel_stages"]
+    }
+    assert {starter for funnel, starter, _ in rows if funnel == "login"} == {
+        "(all)",
+        "Session Started",
+    }
+    search, seat = rows["booking", "(all)", "search"], rows["booking", "(all)", "seat"]
+    assert (search["count_sessions"], search["count_dropped"], search["count_open"]) == (4, 2, 1)
+    assert (seat["share_of_sessions"], seat["step_conversion_rate"]) == (0.25, 0.25)
+    assert [seat["is_drop_off"], search["is_drop_off"]] == [True, False]
+    assert rows["booking", "Session Started", "paid"]["step_conversion_rate"] == 1
+    assert rows["login", "(all)", "otp"]["count_sessions"] == 0
+    assert rows["login", "(all)", "login"]["step_conversion_rate"] is None
+    daily = [row for row in built["fct_funnel_daily"] if row["starter_event_name"] == "(all)"]
+    booked = [row for row in daily if (row["funnel"], row["stage"]) == ("booking", "seat")]
+    assert [(row["count_sessions"], row["count_reached"]) for row in booked] == [(3, 1), (1, 0)]
+    assert {row["platform"] for row in daily} == {"(unknown)"}
+
+
+@pytest.mark.parametrize(("rate", "flagged"), [(0.75, False), (0.7499, True), (None, False)])
+def test_a_drop_off_is_below_three_quarters(rate, flagged):
+    rules = oracle.rules_of({})
+    assert oracle.is_drop_off(rate, {"outcome": None}, rules) is flagged
+    assert oracle.is_drop_off(rate, {"outcome": "conversion"}, rules) is False
+
+
+def test_end_events_leave_open_sessions_out_and_flag_9_in_100(marts):
+    rows = [(second * 100, "Session Started") for second in range(100)]
+    for number in range(9):
+        rows.append((number * 100 + 1, "select_seat"))
+    for number in range(9, 17):
+        rows.append((number * 100 + 1, "otp"))
+    for number in range(17, 37):
+        rows.append((number * 100 + 1, "DeviceInfo"))
+    built = marts([*rows, (10_000, "Session Started"), (10_001, "otp")], as_of=at(10_002))
+    rows = {
+        row["event_name"]: row
+        for row in built["fct_end_events"]
+        if row["starter_event_name"] == "(all)"
+    }
+    assert {name: row["count_ended"] for name, row in rows.items()} == {
+        "select_seat": 9,
+        "otp": 8,
+        "DeviceInfo": 20,
+        "Session Started": 63,
+    }
+    assert [rows[name]["severity"] for name in ("select_seat", "otp")] == ["HIGH", "NORMAL"]
+    assert (rows["DeviceInfo"]["is_likely_exit"], rows["DeviceInfo"]["severity"]) == (
+        True,
+        "NORMAL",
+    )
+    assert (rows["Session Started"]["count_reached"], rows["Session Started"]["exit_rate"]) == (
+        100,
+        0.63,
+    )
+
+
+def test_overview_and_types_by_hand(marts):
+    built = marts(
+        [
+            (0, "bus_search"),
+            (100, "Session Started"),
+            (102, "App Installed"),
+            (200, "App Installed"),
+        ]
+    )
+    rows = {row["lead_starter"]: row for row in built["fct_overview_daily"]}
+    assert rows["(unmarked)"]["count_system_marked"] == 0
+    assert rows["Session Started"]["count_system_marked"] == 2
+    assert rows["Session Started"]["total_duration_seconds"] == 2
+    types = {row["starter_event_name"]: row for row in built["fct_session_types"]}
+    assert types["App Installed"]["count_sessions"] == 2
+    assert types["App Installed"]["share_of_marked"] == 2 / 3
+
+
+def test_a_user_of_ambient_events_only_is_a_user_without_sessions(marts):
+    (user,) = marts([(0, "Push Failure")])["dim_users"]
+    assert user == {
+        "user_id": "u",
+        "first_seen_at": NOON,
+        "first_starter": None,
+        "count_sessions": 0,
+        "is_converted": False,
+    }
+
+
+# --- staging -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-01-12T12:00:00Z", NOON),
+        ("2026-01-12 12:00:00", NOON),
+        ("2026-01-12T17:30:00+05:30", NOON),
+        ("2026-01-12T07:00:00-0500", NOON),
+        ("2026-01-12T12:00", NOON),
+        ("2026-01-12", NOON.replace(hour=0)),
+        ("2026-01-12T12:00:00.123456999Z", NOON + timedelta(microseconds=123456)),
+        ("2026-01-12T12:00:00.5Z", NOON + timedelta(microseconds=500000)),
+        ("1768219200000", NOON),
+        (1768219200000, NOON),
+        (1768219200000.0, NOON),
+        (1768219200000.5, None),
+        (True, None),
+        ("epoch", None),
+        ("infinity", None),
+        ("2026-02-30", None),
+        ("soon", None),
+        ("-5", None),
+        ("", None),
+        (None, None),
+        ("99999999999999999", oracle.END_OF_TIME),
+    ],
+)
+def test_what_is_a_time(text, expected):
+    assert oracle.parse_time(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"event_id": None, "user_id": ""}, "missing_event_id"),
+        ({"user_id": " \t", "event_name": None}, "missing_user_id"),
+        ({"event_name": "", "event_time": "soon"}, "missing_event_name"),
+        ({"event_time": None}, "bad_event_time"),
+        ({"event_time": "1999-12-31T23:59:59.999999Z"}, "bad_event_time"),
+        ({"event_time": "2000-01-01T00:00:00Z", "received_at": None}, None),
+        ({"received_at": at(-300)}, None),
+        ({"received_at": at(-300.000001)}, "time_in_future"),
+        ({"event_time": LATER}, None),
+        ({"event_time": "2026-02-16 12:05:01"}, "time_in_future"),
+        ({"event_time": "2026-02-16 12:05:01", "received_at": "2026-02-16 12:05:00"}, None),
+        (
+            {"event_time": "2026-02-16 12:05:01", "received_at": "2026-02-16 12:05:01"},
+            "time_in_future",
+        ),
+        ({"user_id": " u "}, None),
+        ({"user_id": 7}, None),
+    ],
+)
+def test_one_reason_the_first_that_applies(marts, change, reason):
+    built = marts([{"event_time": at(0), "event_name": "otp", **change}])
+    assert reasons(built) == ([reason] if reason else [])
+    assert len(built["staged"]) == (0 if reason else 1)
+
+
+def test_values_are_kept_as_they_are(marts):
+    (event,) = marts([{"event_time": at(0), "event_name": " otp", "user_id": 7}])["staged"]
+    assert (event["event_name"], event["user_id"], event["event_role"]) == (" otp", "7", "step")
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"received_at": at(5), "city": "B"}, {"received_at": at(6), "city": "A"}),
+        ({"event_time": at(4)}, {"event_time": at(5)}),
+        ({"user_id": "U"}, {"user_id": "u"}),
+        ({"platform": "ios", "city": "Z"}, {"platform": None, "city": "A"}),
+        ({"city": "A"}, {"city": "a"}),
+    ],
+)
+def test_the_copy_received_first_stays_then_the_smallest_null_last(marts, first, second):
+    whole = {"event_id": "x", "event_time": at(0), "event_name": "otp", "received_at": at(5)}
+    built = marts([{**whole, **second}, {**whole, **first}])
+    (kept,) = built["staged"]
+    assert reasons(built) == ["duplicate_event_id"]
+    shown = oracle.parse_time(first.get("event_time")) or NOON
+    assert kept["event_time"] == shown
+    assert all(
+        kept[name] == first[name] for name in first if name not in ("event_time", "received_at")
+    )
+
+
+def test_a_rejected_copy_takes_no_place(marts):
+    built = marts(
+        [
+            {"event_id": "x", "event_time": "soon", "event_name": "otp"},
+            {"event_id": "x", "event_time": at(0), "event_name": "otp"},
+        ]
+    )
+    assert (reasons(built), len(built["staged"])) == (["bad_event_time"], 1)
+
+
+def test_formats_columns_and_types_may_differ(tmp_path, settings_folder):
+    folder = tmp_path / "events"
+    folder.mkdir()
+    (folder / "a.csv").write_text(
+        "id,user_id,event_name,event_time,platform\n"
+        '1,7,"a, b",1768219200000,\n2,7\n\n,7,otp,2026-01-12,x\n'
+    )
+    (folder / "b.ndjson.gz").write_bytes(
+        gzip.compress(
+            b'{"id": 2, "user_id": 7, "event_name": "otp", "event_time": 1}\n[]\n \n\xff\n'
+        )
+    )
+    table = pyarrow.table(
+        {
+            "id": ["3"],
+            "user_id": [7],
+            "event_name": ["otp"],
+            "event_time": pyarrow.array([1768219200000000999]).cast(pyarrow.timestamp("ns")),
+        }
+    )
+    pyarrow.parquet.write_table(table, folder / "c.parquet")
+    given_vars = {"event_columns": '{"event_id": "id"}', "build_clock": LATER}
+    built = oracle.marts(f"{folder}/*", settings_folder, given_vars)
+    kept = [
+        (event["event_id"], event["event_name"], event["event_time"]) for event in built["staged"]
+    ]
+    assert kept == [("1", "a, b", NOON), ("3", "otp", NOON)]
+    assert sorted(reasons(built)) == [
+        "bad_event_time",
+        "missing_event_id",
+        "unreadable",
+        "unreadable",
+        "unreadable",
+    ]
+
+
+def test_without_an_id_column_the_id_is_made_from_the_row_without_received_at(
+    tmp_path, settings_folder
+):
+    folder = tmp_path / "events"
+    folder.mkdir()
+    (folder / "a.csv").write_text(
+        "user_id,event_name,event_time,received_at\n"
+        "u,otp,2026-01-12 12:00:00,2026-01-12 12:00:01\n"
+        "u,otp,2026-01-12 12:00:00,2026-01-12 13:00:01\n"
+        "u,login,2026-01-12 12:00:00,2026-01-12 12:00:01\n"
+    )
+    built = oracle.marts(f"{folder}/*", settings_folder, {"build_clock": LATER})
+    assert (len(built["staged"]), reasons(built)) == (2, ["duplicate_event_id"])
+
+
+def test_data_health_by_hand(marts):
+    whole = {"event_time": at(0), "event_name": "otp"}
+    built = marts(
+        [
+            {**whole, "received_at": at(3600)},
+            {**whole, "received_at": at(3601), "event_name": "mystery"},
+            {**whole, "received_at": at(12 * 3600), "user_id": None},
+            {**whole, "event_time": "soon"},
+            {**whole, "event_id": None},
+        ]
+    )
+    rows = {row["received_date"]: row for row in built["fct_data_health"]}
+    assert set(rows) == {date(2026, 1, 12), date(2026, 1, 13), None}
+    first = rows[date(2026, 1, 12)]
+    assert (first["count_landed"], first["count_staged"], first["count_missing_event_id"]) == (
+        3,
+        2,
+        1,
+    )
+    assert (first["share_late"], first["share_unknown_events"]) == (0.5, 0.5)
+    assert first["max_lag_seconds"] == 3601
+    assert rows[None]["share_late"] is None
+    assert rows[None]["count_bad_event_time"] == 1
+
+
+# --- what holds on any history -------------------------------------------------------------------
+
+SLOW_IS_FINE = hypothesis_settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+@SLOW_IS_FINE
+@given(history=histories.histories())
+def test_the_whole_warehouse_checks_hold_on_any_history(tmp_path_factory, history):
+    folder = tmp_path_factory.mktemp("history")
+    landing_glob, settings_folder, given_vars = oracle.write_landing(history, folder)
+    built = oracle.marts(landing_glob, settings_folder, given_vars)
+    landed = sum(len(file["rows"]) for file in oracle.read_landing(landing_glob))
+    assert landed == len(built["staged"]) + len(built["rejected"])
+    assert landed == sum(row["count_landed"] for row in built["fct_data_health"])
+    in_sessions = sorted(event["event_id"] for event in built["fct_session_events"])
+    not_ambient = [event for event in built["staged"] if event["event_role"] != "ambient"]
+    assert in_sessions == sorted(event["event_id"] for event in not_ambient)
+    sessions = built["fct_sessions"]
+    assert len({session["session_id"] for session in sessions}) == len(sessions)
+    assert len(sessions) == sum(row["count_sessions"] for row in built["fct_overview_daily"])
+    marked = sum(row["count_sessions"] for row in built["fct_session_types"])
+    assert marked == len(built["fct_session_starters"])
+    reached = {}
+    for row in built["fct_funnel_stages"]:
+        key = (row["funnel"], row["starter_event_name"])
+        assert row["count_sessions"] <= reached.get(key, len(sessions))
+        reached[key] = row["count_sessions"]
+
+
+@SLOW_IS_FINE
+@given(history=histories.histories())
+def test_files_and_rows_in_another_order_give_the_same_marts(tmp_path_factory, history):
+    first = oracle.marts(*oracle.write_landing(history, tmp_path_factory.mktemp("first")))
+    shuffler = random.Random(0)
+    for file, number in zip(history.files, reversed(range(len(history.files))), strict=True):
+        shuffler.shuffle(file.rows)
+        file.name = f"shuffled-{number}." + file.name.split(".", 1)[1]
+    second = oracle.marts(*oracle.write_landing(history, tmp_path_factory.mktemp("second")))
+    for name in first:
+        if name not in ("staged", "rejected"):
+            assert sorted(map(repr, first[name])) == sorted(map(repr, second[name])), name
