@@ -1,0 +1,266 @@
+{# Settings that contradict themselves stop the build before any model runs: one sentence
+   that names the file and its line. The rules stand in contract.md, in this order. #}
+
+{% macro settings_files() %}
+    {{ return({
+        'event_types': ['event_name', 'role', 'label'],
+        'funnels': ['funnel', 'is_primary', 'order_mode', 'conversion_window_seconds', 'starters'],
+        'funnel_stages': ['funnel', 'phase', 'stage_order', 'stage', 'label', 'event_name', 'outcome'],
+        'playbook': ['stage', 'stuck_after_seconds', 'suggestion', 'intervention'],
+    }) }}
+{% endmacro %}
+
+{% macro settings_path(name) -%}
+    {{ env_var('DROPOFF_SEEDS', 'seeds') }}/{{ name }}.csv
+{%- endmacro %}
+
+{% macro optional_column(relation, column) -%}
+    {%- set found = [] -%}
+    {%- if execute -%}
+        {%- for row in run_query('describe select * from ' ~ relation) if row[0] == column -%}
+            {%- do found.append(row[0]) -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {{ column if found else 'cast(null as varchar)' }}
+{%- endmacro %}
+
+{# the rows of a settings file with their line in it; blank lines count as lines, not as rows #}
+{% macro settings_rows(name) -%}
+    (
+        select
+            lines.line_number,
+            settings.*
+        from (
+            select
+                row_number() over () as row_number,
+                *
+            from {{ builtins.source('settings', name) }}
+        ) as settings
+        left join (
+            select
+                line_number,
+                row_number() over (order by line_number) - 1 as row_number
+            from (
+                select
+                    row_number() over () as line_number,
+                    line
+                from read_csv(
+                    {{ sql_text(settings_path(name)) }}, columns = {'line': 'varchar'},
+                    header = false, auto_detect = false, delim = '\x1f', quote = '', escape = ''
+                )
+            )
+            where trim(coalesce(line, '')) != ''
+        ) as lines
+            on settings.row_number = lines.row_number
+    )
+{%- endmacro %}
+
+{% macro check_settings() %}
+    {% if execute %}
+        {% for name, columns in settings_files().items() %}
+            {% do check_settings_file(name, columns) %}
+        {% endfor %}
+        {% for row in run_query(settings_problems()) %}
+            {% do stop(settings_path(row[0]) ~ (', line ' ~ row[1] if row[1] else '') ~ ': ' ~ row[2]) %}
+        {% endfor %}
+    {% endif %}
+{% endmacro %}
+
+{# there, readable, with its columns, and every row as long as the header #}
+{% macro check_settings_file(name, columns) %}
+    {% set path = settings_path(name) %}
+    {% if not run_query('select 1 from glob(' ~ sql_text(path) ~ ')') | length %}
+        {% do stop(path ~ ' is missing; a settings folder has ' ~ settings_files().keys() | join('.csv, ') ~ '.csv.') %}
+    {% endif %}
+    {% set content = run_query('select coalesce(try(decode(content)), chr(0)) from read_blob(' ~ sql_text(path) ~ ')')[0][0] %}
+    {% if '\x00' in content %}
+        {% do stop(path ~ ' is not UTF-8 text; save it as a CSV file in UTF-8.') %}
+    {% elif not content.strip() %}
+        {% do stop(path ~ ' is empty; its first line must be ' ~ columns | join(',') ~ '.') %}
+    {% endif %}
+    {% set header = content.lstrip('\ufeff').strip().splitlines()[0].split(',') | map('trim') | map('trim', '"') | list %}
+    {% for column in columns if column not in header %}
+        {% do stop(path ~ ', line 1: the column ' ~ column ~ ' is missing.') %}
+    {% endfor %}
+    {% for line in content.splitlines() if line.strip() and '"' not in line and line.split(',') | length != header | length %}
+        {% do stop(path ~ ', line ' ~ (content.splitlines().index(line) + 1) ~ ': ' ~ line.split(',') | length ~ ' fields where the header has ' ~ header | length ~ '.') %}
+    {% endfor %}
+{% endmacro %}
+
+{# the first contradiction, as (file, line or null, sentence); no row where there is none #}
+{% macro settings_problems() %}
+with
+
+event_types as (
+    select
+        *,
+        first_value(line_number) over (partition by event_name order by line_number) as first_line_number
+    from {{ settings_rows('event_types') }}
+),
+
+funnels as (
+    select
+        *,
+        first_value(line_number) over (partition by funnel order by line_number) as first_line_number,
+        count(case when lower(is_primary) = 'true' then 1 end) over (order by line_number) as count_primary
+    from {{ settings_rows('funnels') }}
+),
+
+stages as (
+    select
+        *,
+        coalesce(outcome, '') as stage_outcome,
+        coalesce({{ optional_column(source('settings', 'funnel_stages'), 'result_label') }}, '') as stage_result_label,
+        try_cast(stage_order as integer) as stage_number
+    from {{ settings_rows('funnel_stages') }}
+),
+
+stages_beside_first as (
+    select
+        *,
+        first_value(stage_number) over same_stage as first_number,
+        first_value(phase) over same_stage as first_phase,
+        first_value(label) over same_stage as first_label,
+        first_value(stage_outcome) over same_stage as first_outcome,
+        first_value(stage_result_label) over same_stage as first_result_label,
+        first_value(line_number) over same_event as event_line_number,
+        first_value(stage) over same_event as event_stage,
+        first_value(stage) over (partition by funnel, stage_number order by line_number) as number_stage,
+        first_value(stage) over (partition by funnel, stage_outcome order by line_number) as outcome_stage,
+        dense_rank() over (partition by funnel order by stage_number) as expected_number
+    from stages
+    window
+        same_stage as (partition by funnel, stage order by line_number),
+        same_event as (partition by funnel, event_name order by line_number)
+),
+
+starters as (
+    select
+        line_number,
+        unnest(string_split(starters, '|')) as starter
+    from funnels
+    where starters != '(all)'
+),
+
+playbook as (
+    select
+        *,
+        first_value(line_number) over (partition by stage order by line_number) as first_line_number
+    from {{ settings_rows('playbook') }}
+),
+
+problems as (
+    select 1 as file_order, 'event_types' as file_name, line_number, 'the event_name is missing.' as sentence
+    from event_types where event_name is null
+    union all
+    select 1, 'event_types', line_number, format('the event ''{}'' is listed twice (first on line {}).', event_name, first_line_number)
+    from event_types where event_name is not null and line_number > first_line_number
+    union all
+    select 1, 'event_types', line_number, format('the role ''{}'' is none of starter, step, telemetry, ambient.', coalesce(role, ''))
+    from event_types where role is null or role not in ('starter', 'step', 'telemetry', 'ambient')
+    union all
+    select 2, 'funnels', line_number, 'the funnel''s name is missing.'
+    from funnels where funnel is null
+    union all
+    select 2, 'funnels', line_number, format('the funnel ''{}'' is listed twice (first on line {}).', funnel, first_line_number)
+    from funnels where funnel is not null and line_number > first_line_number
+    union all
+    select 2, 'funnels', line_number, format('is_primary ''{}'' is neither true nor false.', coalesce(is_primary, ''))
+    from funnels where lower(is_primary) is null or lower(is_primary) not in ('true', 'false')
+    union all
+    select 2, 'funnels', line_number, format('the funnel ''{}'' is a second primary funnel; exactly one is.', funnel)
+    from funnels where lower(is_primary) = 'true' and count_primary > 1
+    union all
+    select 2, 'funnels', null, 'no funnel is primary; set is_primary to true for exactly one.'
+    from (select coalesce(max(count_primary), 0) as count_primary from funnels) where count_primary = 0
+    union all
+    select 2, 'funnels', line_number, format('the order_mode ''{}'' is neither ordered nor any_order.', coalesce(order_mode, ''))
+    from funnels where order_mode is null or order_mode not in ('ordered', 'any_order')
+    union all
+    select 2, 'funnels', line_number, format('conversion_window_seconds ''{}'' is not a positive number.', conversion_window_seconds)
+    from funnels where conversion_window_seconds is not null and not {{ is_positive_number('conversion_window_seconds') }}
+    union all
+    select 2, 'funnels', line_number, 'starters is missing; name them, joined by |, or write (all).'
+    from funnels where starters is null
+    union all
+    select 2, 'funnels', starters.line_number, format('''{}'' is no starter in event_types.csv.', starters.starter)
+    from starters
+    where starters.starter not in (select event_name from event_types where role = 'starter' and event_name is not null)
+    union all
+    select 3, 'funnel_stages', line_number, format('the funnel ''{}'' is not in funnels.csv.', coalesce(funnel, ''))
+    from stages where funnel is null or funnel not in (select funnel from funnels where funnel is not null)
+    union all
+    select 3, 'funnel_stages', line_number, format('the {} is missing.', case when stage is null then 'stage' when event_name is null then 'event_name' when label is null then 'label' else 'phase' end)
+    from stages where stage is null or event_name is null or label is null or phase is null
+    union all
+    select 3, 'funnel_stages', line_number, format('the stage_order ''{}'' is not a whole number from 1.', coalesce(stage_order, ''))
+    from stages where stage_number is null or stage_number < 1 or not regexp_full_match(stage_order, '[0-9]+')
+    union all
+    select 3, 'funnel_stages', line_number, format('the outcome ''{}'' is neither empty, conversion nor completion.', outcome)
+    from stages where outcome is not null and outcome not in ('conversion', 'completion')
+    union all
+    select 3, 'funnel_stages', line_number, case
+        when event_stage = stage then format('the event ''{}'' is listed twice in the funnel ''{}'' (first on line {}).', event_name, funnel, event_line_number)
+        else format('the event ''{}'' is in two stages of the funnel ''{}'' (first on line {}).', event_name, funnel, event_line_number)
+    end
+    from stages_beside_first where event_name is not null and line_number > event_line_number
+    union all
+    select 3, 'funnel_stages', line_number, format('the stage ''{}'' has two {}.', stage, case
+        when stage_number is distinct from first_number then 'orders'
+        when phase is distinct from first_phase then 'phases'
+        when label is distinct from first_label then 'labels'
+        when stage_outcome != first_outcome then 'outcomes'
+        else 'result labels'
+    end)
+    from stages_beside_first
+    where
+        stage_number is distinct from first_number
+        or phase is distinct from first_phase
+        or label is distinct from first_label
+        or stage_outcome != first_outcome
+        or stage_result_label != first_result_label
+    union all
+    select 3, 'funnel_stages', line_number, format('the stage_order {} of the funnel ''{}'' is already that of the stage ''{}''.', stage_order, funnel, number_stage)
+    from stages_beside_first where stage_number is not null and stage != number_stage
+    union all
+    select 3, 'funnel_stages', min(line_number), format('the stage orders of the funnel ''{}'' have a hole before {}.', funnel, min_by(stage_order, line_number))
+    from stages_beside_first
+    where
+        stage_number >= 1
+        and (funnel, stage_number) in (
+            select (funnel, min(stage_number)) from stages_beside_first where stage_number != expected_number group by funnel
+        )
+    group by funnel
+    union all
+    select 3, 'funnel_stages', line_number, format('the funnel ''{}'' has two stages with the outcome {}.', funnel, outcome)
+    from stages_beside_first where outcome is not null and stage != outcome_stage
+    union all
+    select 3, 'funnel_stages', null, format('the funnel ''{}'' has no stages.', funnel)
+    from funnels where funnel not in (select funnel from stages where funnel is not null)
+    union all
+    select 3, 'funnel_stages', null, format('the primary funnel ''{}'' has no conversion stage.', funnel)
+    from funnels
+    where lower(is_primary) = 'true' and funnel not in (select funnel from stages where outcome = 'conversion' and funnel is not null)
+    union all
+    select 4, 'playbook', line_number, format('the stage ''{}'' is in no funnel.', coalesce(stage, ''))
+    from playbook where stage is null or stage not in (select stage from stages where stage is not null)
+    union all
+    select 4, 'playbook', line_number, format('the stage ''{}'' is listed twice (first on line {}).', stage, first_line_number)
+    from playbook where stage is not null and line_number > first_line_number
+    union all
+    select 4, 'playbook', line_number, format('stuck_after_seconds ''{}'' is not a positive number.', coalesce(stuck_after_seconds, ''))
+    from playbook where stuck_after_seconds is null or not {{ is_positive_number('stuck_after_seconds') }}
+)
+
+select
+    file_name,
+    line_number,
+    sentence
+from problems
+order by file_order, line_number nulls last, sentence
+limit 1
+{% endmacro %}
+
+{% macro is_positive_number(text) -%}
+    coalesce(isfinite(try_cast({{ text }} as double)) and try_cast({{ text }} as double) > 0, false)
+{%- endmacro %}

@@ -1,0 +1,69 @@
+{# Vars that mean nothing stop the build at once, with one sentence. #}
+{% macro check_vars() %}
+    {% if execute %}
+        {% set numbers = {
+            'future_tolerance_seconds': [0, none],
+            'late_after_seconds': [0, none],
+            'session_open_minutes': [0, none],
+            'bounce_under_seconds': [0, none],
+            'drop_off_step_rate': [0, 1],
+            'high_drop_share': [0, 1],
+            'display_name_digits': [1, 32],
+        } %}
+        {% for name, bounds in numbers.items() %}
+            {% do check_number(name, bounds[0], bounds[1]) %}
+        {% endfor %}
+        {% for name in ['session_timeout_minutes', 'starter_join_seconds', 'bounce_max_steps'] if var(name) is not none %}
+            {% do check_number(name, 0, none) %}
+        {% endfor %}
+        {% for name in ['oldest_event_time', 'build_clock', 'as_of'] if var(name) is not none or name == 'oldest_event_time' %}
+            {% if run_query('select try_cast(' ~ sql_text(var(name) | string) ~ ' as timestamptz) is null')[0][0] %}
+                {% do stop("The var " ~ name ~ " is '" ~ var(name) ~ "', which is no time; write it like 2026-02-16 00:00:00.") %}
+            {% endif %}
+        {% endfor %}
+        {% if not run_query('select 1 from pg_timezone_names() where name = ' ~ sql_text(var('reporting_timezone') | string)) | length %}
+            {% do stop("The var reporting_timezone is '" ~ var('reporting_timezone') ~ "', which is no time zone; write an IANA name like Asia/Kolkata.") %}
+        {% endif %}
+        {% if var('show_user_ids') is not boolean %}
+            {% do stop("The var show_user_ids is '" ~ var('show_user_ids') ~ "'; it must be true or false.") %}
+        {% endif %}
+        {% if var('event_columns') is not mapping %}
+            {% do stop("The var event_columns is '" ~ var('event_columns') ~ "'; write it like {user_id: distinct_id}.") %}
+        {% endif %}
+        {% for name in var('event_columns') if name not in event_column_names() %}
+            {% do stop("The var event_columns maps '" ~ name ~ "', which is none of " ~ event_column_names() | join(', ') ~ '.') %}
+        {% endfor %}
+    {% endif %}
+{% endmacro %}
+
+{% macro event_column_names() %}
+    {{ return(['event_id', 'user_id', 'event_name', 'event_time', 'received_at', 'platform', 'app_version', 'city']) }}
+{% endmacro %}
+
+{% macro check_number(name, low, high) %}
+    {% set value = var(name) %}
+    {% if value is not number or value is boolean or value < low or (high is not none and value > high) %}
+        {% do stop(
+            "The var " ~ name ~ " is '" ~ value ~ "'; it must be a number "
+            ~ ("from " ~ low ~ " to " ~ high if high is not none else "of at least " ~ low) ~ "."
+        ) %}
+    {% endif %}
+{% endmacro %}
+
+{% macro landing() -%}
+    {{ env_var('DROPOFF_EVENTS', 'landing/events') }}
+{%- endmacro %}
+
+{# a landing zone in which nothing lies is a wrong setting; an empty file is not #}
+{% macro check_landing() %}
+    {% if execute %}
+        {% set files = run_query(
+            'select 1 from glob(' ~ sql_text(landing()) ~ ') union all select 1 from glob(' ~ sql_text(landing() ~ '/**') ~ ') limit 1'
+        ) %}
+        {% if not files | length %}
+            {% do stop(
+                "No landing file matches '" ~ landing() ~ "'; set DROPOFF_EVENTS to a folder or a glob of parquet, ndjson or csv files, or run `make land` for the demo."
+            ) %}
+        {% endif %}
+    {% endif %}
+{% endmacro %}

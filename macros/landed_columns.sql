@@ -1,0 +1,136 @@
+{# Landed columns: our names found in the input, through the var event_columns. #}
+
+{% macro landed_name(our_name) -%}
+    {{ var('event_columns').get(our_name, our_name) }}
+{%- endmacro %}
+
+{# Files that share a format and columns are read together, each group with its own casts.
+   Returns [{file_names, types: {column: type}}], parquet only; text files are records. #}
+{% macro parquet_file_groups(landing_files) %}
+    {% set groups = [] %}
+    {% if execute and load_relation(landing_files) %}
+        {% set query %}
+            select columns_json, to_json(list(file_name order by file_name))
+            from {{ landing_files }}
+            where file_format = 'parquet' and read_error is null
+            group by columns_json
+            order by columns_json
+        {% endset %}
+        {% for row in run_query(query) %}
+            {% do groups.append({'types': dict(fromjson(row[0])), 'file_names': fromjson(row[1])}) %}
+        {% endfor %}
+    {% endif %}
+    {{ return(groups) }}
+{% endmacro %}
+
+{# Names found in the text records: csv headers and the keys of ndjson objects. #}
+{% macro text_record_names(text_records) %}
+    {% set names = [] %}
+    {% if execute and load_relation(text_records) %}
+        {% set query %}
+            select distinct unnest(json_keys(payload))
+            from {{ text_records }}
+            where {{ is_json_object('payload') }}
+        {% endset %}
+        {% for row in run_query(query) %}{% do names.append(row[0]) %}{% endfor %}
+    {% endif %}
+    {{ return(names) }}
+{% endmacro %}
+
+{% macro is_json_object(text) -%}
+    case when json_valid({{ text }}) then json_type({{ text }}) = 'OBJECT' else false end
+{%- endmacro %}
+
+{% macro file_list(file_names) -%}
+    [{% for name in file_names %}{{ sql_text(name) }}{{ ", " if not loop.last }}{% endfor %}]
+{%- endmacro %}
+
+{# text and names as SQL literals, quotes doubled #}
+{% macro sql_text(text) -%}
+    '{{ text | replace("'", "''") }}'
+{%- endmacro %}
+
+{% macro sql_name(name) -%}
+    "{{ name | replace('"', '""') }}"
+{%- endmacro %}
+
+{% macro json_path(name) -%}
+    {{ sql_text('$."' ~ (name | replace('\\', '\\\\') | replace('"', '\\"')) ~ '"') }}
+{%- endmacro %}
+
+{# one of our text columns out of a parquet group #}
+{% macro parquet_text(our_name, types) -%}
+    {%- set name = landed_name(our_name) -%}
+    {%- if name in types -%}
+        {{ text_from_column(sql_name(name), types[name]) }}
+    {%- else -%}
+        cast(null as varchar)
+    {%- endif -%}
+{%- endmacro %}
+
+{# one of our times out of a parquet group #}
+{% macro parquet_timestamp(our_name, types) -%}
+    {%- set name = landed_name(our_name) -%}
+    {%- if name in types -%}
+        {{ timestamp_from_column(sql_name(name), types[name]) }}
+    {%- else -%}
+        cast(null as timestamp)
+    {%- endif -%}
+{%- endmacro %}
+
+{# true unless one of our columns holds bytes that are not UTF-8 #}
+{% macro parquet_is_readable(our_names, types) -%}
+    true
+    {%- for our_name in our_names if types.get(landed_name(our_name)) == 'BLOB' %}
+        and ({{ sql_name(landed_name(our_name)) }} is null or {{ parquet_text(our_name, types) }} is not null)
+    {%- endfor -%}
+{%- endmacro %}
+
+{# the whole landed row as JSON text #}
+{% macro parquet_payload(types) -%}
+    cast(to_json(struct_pack({% for name in types %}{{ sql_name(name) }} := {{ sql_name(name) }}{{ ", " if not loop.last }}{% endfor %})) as varchar)
+{%- endmacro %}
+
+{# An id for rows that carry none: the row without received_at, its event_time in one form,
+   its other values as text in the order of their names, nulls left out. #}
+{% macro row_hash(payload, event_time) -%}
+    md5(concat_ws('|', cast(epoch_us({{ event_time }}) as varchar), array_to_string(
+        list_sort(
+            list_filter(
+                list_transform(
+                    json_keys({{ payload }}),
+                    lambda key: json_object(key, json_extract_string({{ payload }}, '/' || replace(replace(key, '~', '~0'), '/', '~1')))
+                ),
+                lambda pair: not ends_with(pair, ':null}')
+                    and not starts_with(pair, {{ sql_text('{"' ~ landed_name('received_at') ~ '":') }})
+                    and not starts_with(pair, {{ sql_text('{"' ~ landed_name('event_time') ~ '":') }})
+            )
+        ), ','
+    )))
+{%- endmacro %}
+
+{# Stops where a column that must exist is in no file, or event_columns names one that is in
+   none. Returns whether any file has event ids; where none has, rows make their own. #}
+{% macro landed_columns_checked(parquet_groups, text_names) %}
+    {% set found = [] %}
+    {% do found.extend(text_names) %}
+    {% for group in parquet_groups %}{% do found.extend(group.types.keys()) %}{% endfor %}
+    {% if execute and found %}
+        {% set mapped = var('event_columns') %}
+        {% for our_name in ['user_id', 'event_name', 'event_time'] + mapped.keys() | list %}
+            {% if landed_name(our_name) not in found and (our_name in mapped or parquet_groups) %}
+                {% do stop(
+                    "No landed file has the column '" ~ landed_name(our_name) ~ "' for " ~ our_name
+                    ~ " (found: " ~ found | unique | sort | join(', ') | truncate(300)
+                    ~ "); name the right one in the var event_columns."
+                ) %}
+            {% endif %}
+        {% endfor %}
+    {% endif %}
+    {{ return(landed_name('event_id') in found) }}
+{% endmacro %}
+
+{# one sentence a person can act on, and no model after it #}
+{% macro stop(sentence) %}
+    {{ exceptions.raise_compiler_error(sentence) }}
+{% endmacro %}

@@ -1,0 +1,28 @@
+{# Small expressions that several marts share. #}
+
+{# a rate over nothing is null #}
+{% macro ratio(numerator, denominator) -%}
+    cast({{ numerator }} as double) / nullif({{ denominator }}, 0)
+{%- endmacro %}
+
+{# the reasons to reject a row, in the order in which they are judged #}
+{% macro reject_reasons() %}
+    {{ return([
+        'unreadable', 'missing_event_id', 'missing_user_id', 'missing_event_name',
+        'bad_event_time', 'time_in_future', 'duplicate_event_id',
+    ]) }}
+{% endmacro %}
+
+{# what a page calls a person: a few digits of a salted hash, unless ids may be shown #}
+{% macro display_name(user_id) -%}
+    {%- if var('show_user_ids') -%}
+        {{ user_id }}
+    {%- else -%}
+        'User ' || upper(left(md5({{ sql_text(env_var('DROPOFF_SALT', 'dropoff')) }} || {{ user_id }}), {{ var('display_name_digits') }}))
+    {%- endif -%}
+{%- endmacro %}
+
+{# beside the warehouse: shop.duckdb -> shop.checks.ndjson #}
+{% macro landing_checks_path() -%}
+    {{ modules.re.sub('[.]duckdb$', '', env_var('DROPOFF_WAREHOUSE', 'warehouse.duckdb')) }}.checks.ndjson
+{%- endmacro %}

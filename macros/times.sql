@@ -1,0 +1,80 @@
+{# Times: every conversion to a UTC timestamp with microseconds, cut off, never rounded. #}
+
+{# a setting written by a person, with or without offset #}
+{% macro timestamp_literal(value) -%}
+    cast(cast('{{ value }}' as timestamptz) at time zone 'UTC' as timestamp)
+{%- endmacro %}
+
+{# epoch milliseconds -> timestamp; null where it is no time before the year 10000 #}
+{% macro timestamp_from_epoch_ms(number) -%}
+    case
+        when try_cast({{ number }} as hugeint) between 0 and 253402300799999
+            then make_timestamp(try_cast({{ number }} as bigint) * 1000)
+    end
+{%- endmacro %}
+
+{# ISO 8601 text (no offset: UTC) or all digits (epoch milliseconds) -> timestamp or null.
+   The basic form and an hour alone are written out first: the cast knows neither. #}
+{% macro timestamp_from_text(text) -%}
+    {%- set trimmed = 'trim(' ~ text ~ ')' -%}
+    {%- set offset = '(Z|[+-][0-9]{2}(:?[0-9]{2})?)?' -%}
+    {%- set extended = '[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}(:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?)?' ~ offset ~ ')?' -%}
+    {%- set basic = '[0-9]{8}T[0-9]{4}([0-9]{2}([.,][0-9]+)?)?' ~ offset -%}
+    case
+        when regexp_full_match({{ trimmed }}, '[0-9]+')
+            then {{ timestamp_from_epoch_ms(trimmed) }}
+        when regexp_full_match(upper({{ trimmed }}), '{{ extended }}|{{ basic }}')
+            then cast(try_cast(
+                regexp_replace(
+                    regexp_replace(
+                        regexp_replace(
+                            replace(upper({{ trimmed }}), ',', '.'),
+                            '^([0-9]{4})([0-9]{2})([0-9]{2})T([0-9]{2})([0-9]{2})',
+                            '\1-\2-\3T\4:\5'
+                        ),
+                        '^(.{16})([0-9]{2})', '\1:\2'
+                    ),
+                    '^(.{10}[T ][0-9]{2})(Z|[+-].*|)$', '\1:00\2'
+                ) as timestamptz
+            ) at time zone 'UTC' as timestamp)
+    end
+{%- endmacro %}
+
+{# any landed column -> timestamp or null, by the type it was landed with #}
+{% macro timestamp_from_column(column, data_type) -%}
+    {%- set data_type = data_type | upper -%}
+    {%- if data_type == 'TIMESTAMP_NS' -%}
+        make_timestamp(epoch_ns({{ column }}) // 1000)
+    {%- elif data_type == 'TIMESTAMP WITH TIME ZONE' -%}
+        cast({{ column }} at time zone 'UTC' as timestamp)
+    {%- elif data_type.startswith('TIMESTAMP') or data_type == 'DATE' -%}
+        cast({{ column }} as timestamp)
+    {%- elif data_type in ('DOUBLE', 'FLOAT') or data_type.startswith('DECIMAL') -%}
+        case
+            when {{ column }} = floor({{ column }})
+                then {{ timestamp_from_epoch_ms(column) }}
+        end
+    {%- elif data_type.endswith('INT') or data_type.endswith('INTEGER') -%}
+        {{ timestamp_from_epoch_ms(column) }}
+    {%- else -%}
+        {{ timestamp_from_text(text_from_column(column, data_type)) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro seconds_between(earlier, later) -%}
+    (epoch_us({{ later }}) - epoch_us({{ earlier }})) / 1000000.0
+{%- endmacro %}
+
+{# the date on the wall in reporting_timezone #}
+{% macro reporting_date(timestamp_utc) -%}
+    {%- if var('reporting_timezone') == 'UTC' -%}
+        cast({{ timestamp_utc }} as date)
+    {%- else -%}
+        cast(({{ timestamp_utc }} at time zone 'UTC') at time zone '{{ var("reporting_timezone") }}' as date)
+    {%- endif -%}
+{%- endmacro %}
+
+{# the moment the build began, unless the var says another #}
+{% macro build_clock() -%}
+    {{ timestamp_literal(var('build_clock') or run_started_at.strftime('%Y-%m-%d %H:%M:%S.%f')) }}
+{%- endmacro %}

@@ -1,0 +1,97 @@
+{# Additive over dates and platforms, never over starters or stages. #}
+with
+
+sessions as (
+
+    select * from {{ ref('fct_sessions') }}
+
+),
+
+funnel_groups as (
+
+    select * from {{ ref('int_funnel_groups') }}
+
+),
+
+funnels as (
+
+    select * from {{ ref('stg_settings__funnels') }}
+
+),
+
+funnel_stages as (
+
+    select * from {{ ref('stg_settings__funnel_stages') }}
+
+),
+
+sessions_by_furthest_stage as (
+
+    select
+        sessions.session_date,
+        funnel_groups.funnel,
+        funnel_groups.starter_event_name,
+        coalesce(sessions.platform, '(unknown)') as platform,
+        funnel_groups.furthest_stage_order,
+        count(*) as count_sessions,
+        count(case when sessions.outcome = 'dropped' then 1 end) as count_dropped,
+        count(case when sessions.outcome = 'open' then 1 end) as count_open
+    from funnel_groups
+    inner join sessions
+        on funnel_groups.session_id = sessions.session_id
+    group by
+        sessions.session_date,
+        funnel_groups.funnel,
+        funnel_groups.starter_event_name,
+        coalesce(sessions.platform, '(unknown)'),
+        funnel_groups.furthest_stage_order
+
+),
+
+{# whoever reached a later stage has reached this one #}
+stages_counted as (
+
+    select
+        sessions_by_furthest_stage.session_date,
+        sessions_by_furthest_stage.funnel,
+        funnels.is_primary,
+        sessions_by_furthest_stage.starter_event_name,
+        sessions_by_furthest_stage.platform,
+        {{ short_name('funnel_stages.phase') }} as phase,
+        funnel_stages.stage_order,
+        funnel_stages.stage,
+        {{ short_name('funnel_stages.stage_label') }} as stage_label,
+        funnel_stages.stage_outcome,
+        sum(sessions_by_furthest_stage.count_sessions) as count_sessions,
+        {% for count in ['count_sessions as count_reached', 'count_dropped', 'count_open'] %}
+        {%- set column, name = count.split(' as ')[0], count.split(' as ')[-1] %}
+        coalesce(sum(sessions_by_furthest_stage.{{ column }}) filter (
+            where sessions_by_furthest_stage.furthest_stage_order
+            {{ '>=' if name == 'count_reached' else '=' }} funnel_stages.stage_order
+        ), 0) as {{ name }}{{ "," if not loop.last }}
+        {% endfor %}
+    from sessions_by_furthest_stage
+    inner join funnel_stages
+        on sessions_by_furthest_stage.funnel = funnel_stages.funnel
+    inner join funnels
+        on sessions_by_furthest_stage.funnel = funnels.funnel
+    group by all
+
+)
+
+select
+    session_date,
+    funnel,
+    is_primary,
+    starter_event_name,
+    platform,
+    phase,
+    stage_order,
+    stage,
+    stage_label,
+    stage_outcome,
+    cast(count_sessions as bigint) as count_sessions,
+    cast(count_reached as bigint) as count_reached,
+    cast(count_dropped as bigint) as count_dropped,
+    cast(count_open as bigint) as count_open
+from stages_counted

@@ -1,0 +1,168 @@
+with
+
+sessions as (
+
+    select * from {{ ref('fct_sessions') }}
+
+),
+
+funnel_groups as (
+
+    select * from {{ ref('int_funnel_groups') }}
+
+),
+
+funnels as (
+
+    select * from {{ ref('stg_settings__funnels') }}
+
+),
+
+funnel_stages as (
+
+    select * from {{ ref('stg_settings__funnel_stages') }}
+
+),
+
+{# as of the session's start: nothing here is known only later #}
+session_segments as (
+
+    select
+        session_id,
+        outcome,
+        '(all)' as segment,
+        '(all)' as segment_value
+    from sessions
+    {% for column in ['platform', 'app_version', 'city'] %}
+    union all
+    select
+        session_id,
+        outcome,
+        '{{ column }}' as segment,
+        coalesce({{ column }}, '(unknown)') as segment_value
+    from sessions
+    {% endfor %}
+    union all
+    select
+        session_id,
+        outcome,
+        'user_type' as segment,
+        case when is_new_user then 'new' else 'returning' end as segment_value
+    from sessions
+
+),
+
+sessions_by_furthest_stage as (
+
+    select
+        funnel_groups.funnel,
+        funnel_groups.starter_event_name,
+        session_segments.segment,
+        session_segments.segment_value,
+        funnel_groups.furthest_stage_order,
+        count(*) as count_sessions,
+        count(case when session_segments.outcome = 'dropped' then 1 end) as count_dropped,
+        count(case when session_segments.outcome = 'open' then 1 end) as count_open
+    from funnel_groups
+    inner join session_segments
+        on funnel_groups.session_id = session_segments.session_id
+    group by
+        funnel_groups.funnel,
+        funnel_groups.starter_event_name,
+        session_segments.segment,
+        session_segments.segment_value,
+        funnel_groups.furthest_stage_order
+
+),
+
+{# a funnel nobody entered still shows its stages #}
+funnel_rows as (
+
+    select distinct
+        funnel,
+        starter_event_name,
+        segment,
+        segment_value
+    from sessions_by_furthest_stage
+    union
+    select
+        funnel,
+        '(all)' as starter_event_name,
+        '(all)' as segment,
+        '(all)' as segment_value
+    from funnels
+
+),
+
+stages_counted as (
+
+    select
+        funnel_rows.funnel,
+        funnel_rows.starter_event_name,
+        funnel_rows.segment,
+        funnel_rows.segment_value,
+        funnel_stages.phase,
+        funnel_stages.stage_order,
+        funnel_stages.stage,
+        funnel_stages.stage_label,
+        funnel_stages.stage_outcome,
+        coalesce(sum(sessions_by_furthest_stage.count_sessions), 0) as count_in_funnel,
+        {% for count in ['count_sessions', 'count_dropped', 'count_open'] %}
+        coalesce(sum(sessions_by_furthest_stage.{{ count }}) filter (
+            where sessions_by_furthest_stage.furthest_stage_order
+            {{ '>=' if count == 'count_sessions' else '=' }} funnel_stages.stage_order
+        ), 0) as {{ count }}{{ "," if not loop.last }}
+        {% endfor %}
+    from funnel_rows
+    inner join funnel_stages
+        on funnel_rows.funnel = funnel_stages.funnel
+    left join sessions_by_furthest_stage
+        on
+            funnel_rows.funnel = sessions_by_furthest_stage.funnel
+            and funnel_rows.starter_event_name = sessions_by_furthest_stage.starter_event_name
+            and funnel_rows.segment = sessions_by_furthest_stage.segment
+            and funnel_rows.segment_value = sessions_by_furthest_stage.segment_value
+    group by all
+
+),
+
+stages_beside_previous as (
+
+    select
+        *,
+        lag(count_sessions, 1, count_in_funnel) over (
+            partition by funnel, starter_event_name, segment, segment_value
+            order by stage_order
+        ) as count_previous
+    from stages_counted
+
+),
+
+stages_rated as (
+
+    select
+        *,
+        {{ ratio('count_sessions', 'count_in_funnel') }} as share_of_sessions,
+        {{ ratio('count_sessions', 'count_previous') }} as step_conversion_rate
+    from stages_beside_previous
+
+)
+
+select
+    funnel,
+    starter_event_name,
+    segment,
+    segment_value,
+    phase,
+    stage_order,
+    stage,
+    stage_label,
+    stage_outcome,
+    cast(count_in_funnel as bigint) as count_in_funnel,
+    cast(count_sessions as bigint) as count_sessions,
+    share_of_sessions,
+    step_conversion_rate,
+    cast(count_dropped as bigint) as count_dropped,
+    cast(count_open as bigint) as count_open,
+    coalesce(step_conversion_rate < {{ var('drop_off_step_rate') }} and stage_outcome is null, false) as is_drop_off
+from stages_rated

@@ -1,0 +1,64 @@
+"""The files of the landing zone, one row each, before anything is read from them."""
+
+import glob
+import json
+import os
+
+import pyarrow as pa
+
+# file name endings, outermost first; what is none of these is listed and left alone
+COMPRESSIONS = (".gz", ".zst")
+FORMATS = {
+    ".parquet": "parquet",
+    ".csv": "csv",
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+    ".json": "ndjson",
+}
+
+SCHEMA = pa.schema(
+    [
+        ("file_name", pa.string()),
+        ("file_format", pa.string()),
+        ("columns_json", pa.string()),
+        ("read_error", pa.string()),
+    ]
+)
+
+
+def list_files(landing: str) -> list[str]:
+    """Paths a landing glob matches, sorted; a folder stands for everything below it."""
+    pattern = os.path.join(landing, "**") if os.path.isdir(landing) else landing
+    return sorted(path for path in glob.glob(pattern, recursive=True) if os.path.isfile(path))
+
+
+def file_format(path: str) -> str:
+    """`parquet`, `csv`, `ndjson`, or `unknown`, by the file's ending."""
+    name = path.lower()
+    for compression in COMPRESSIONS:
+        name = name.removesuffix(compression)
+    return FORMATS.get(os.path.splitext(name)[1], "unknown")
+
+
+def describe_parquet(path: str, session) -> tuple[str | None, str | None]:
+    """Return (columns as JSON [[name, type]...], None) or (None, why it cannot be read)."""
+    try:
+        rows = session.execute(
+            "select column_name, column_type from (describe select * from read_parquet(?))",
+            [path],
+        ).fetchall()
+    except Exception as error:  # whatever DuckDB says of a broken file, the build goes on
+        return None, str(error).splitlines()[0]
+    return json.dumps(rows), None
+
+
+def model(dbt, session):
+    """List the landing zone. One row per file: its format and, for parquet, its columns."""
+    dbt.config(materialized="table")
+    rows = []
+    for path in list_files(dbt.config.get("landing")):
+        kind = file_format(path)
+        columns, error = describe_parquet(path, session) if kind == "parquet" else (None, None)
+        rows.append((path, kind, columns, error))
+    columns = list(zip(*rows, strict=True)) if rows else [[]] * len(SCHEMA)
+    return pa.table(dict(zip(SCHEMA.names, columns, strict=True)), schema=SCHEMA)

@@ -1,0 +1,104 @@
+{# Every landed row once, its columns found and typed; nothing is judged yet. Files of one
+   shape are read together, so that parquet stays columnar and no value takes a detour. #}
+{% set text_columns = ['event_id', 'user_id', 'event_name', 'platform', 'app_version', 'city'] %}
+{% set parquet_groups = parquet_file_groups(ref('base_app__landing_files')) %}
+{% set has_event_ids = landed_columns_checked(
+    parquet_groups, text_record_names(ref('base_app__text_records'))
+) %}
+
+with
+
+landing_files as (
+
+    select * from {{ ref('base_app__landing_files') }}
+
+),
+
+text_records as (
+
+    select * from {{ ref('base_app__text_records') }}
+
+),
+
+text_records_read as (
+
+    select
+        file_name,
+        file_row_number,
+        payload,
+        is_readable and {{ is_json_object('payload') }} as is_readable
+    from text_records
+
+),
+
+text_rows as (
+
+    select
+        file_name,
+        file_row_number,
+        is_readable,
+        case when is_readable then payload end as json,
+        {% for column in text_columns %}
+        json_extract_string(json, {{ json_path(landed_name(column)) }}) as {{ column }},
+        {% endfor %}
+        json_extract_string(json, {{ json_path(landed_name('event_time')) }}) as event_time_text,
+        json_extract_string(json, {{ json_path(landed_name('received_at')) }}) as received_at_text
+    from text_records_read
+
+),
+
+text_rows_typed as (
+
+    select
+        file_name,
+        file_row_number,
+        is_readable,
+        {{ timestamp_from_text('event_time_text') }} as event_at,
+        {{ timestamp_from_text('received_at_text') }} as received_at,
+        {% if has_event_ids %}event_id,{% else %}{{ row_hash('json', 'event_at') }} as event_id,{% endif %}
+        user_id,
+        event_name,
+        platform,
+        app_version,
+        city
+    from text_rows
+
+),
+
+{% for group in parquet_groups %}
+
+parquet_rows_{{ loop.index }} as (
+
+    select
+        filename as file_name,
+        file_row_number,
+        {{ parquet_is_readable(text_columns, group.types) }} as is_readable,
+        {{ parquet_timestamp('event_time', group.types) }} as event_at,
+        {{ parquet_timestamp('received_at', group.types) }} as received_at,
+        {% if has_event_ids %}
+        {{ parquet_text('event_id', group.types) }} as event_id,
+        {% else %}
+        {{ row_hash(parquet_payload(group.types), 'event_at') }} as event_id,
+        {% endif %}
+        {{ parquet_text('user_id', group.types) }} as user_id,
+        {{ parquet_text('event_name', group.types) }} as event_name,
+        {{ parquet_text('platform', group.types) }} as platform,
+        {{ parquet_text('app_version', group.types) }} as app_version,
+        {{ parquet_text('city', group.types) }} as city
+    from read_parquet({{ file_list(group.file_names) }}, filename = true, file_row_number = true)
+
+),
+
+{% endfor %}
+
+all_rows as (
+
+    select * from text_rows_typed
+    {% for group in parquet_groups %}
+    union all
+    select * from parquet_rows_{{ loop.index }}
+    {% endfor %}
+
+)
+
+select * from all_rows
