@@ -1,3 +1,6 @@
+{# a view: the judged rows are stored, and these are read once, by them #}
+{{ config(materialized='view') }}
+
 {# Every landed row once, its columns found and typed; nothing is judged yet. Files of one
    shape are read together, so that parquet stays columnar and no value takes a detour. #}
 {% set text_columns = ['event_id', 'user_id', 'event_name', 'platform', 'app_version', 'city'] %}
