@@ -1,9 +1,9 @@
-// Evidence reads parquet with DuckDB's parquet extension, which duckdb-wasm does not hold but
-// downloads. These reports ask nothing of another host, so after every install this step changes
-// a few places in the installed Evidence. In universal-sql:
+// Evidence hands data to its pages as parquet, which duckdb-wasm can only read with an extension
+// that it downloads. These reports ask nothing of another host, so after every install this step
+// changes a few places in the installed Evidence. Where it deals with data:
 //   - extensions are never fetched by themselves;
-//   - parquet is decoded by parquet-wasm, which Evidence depends on already, and handed to DuckDB
-//     as Arrow, in the browser when a query first names the table;
+//   - data are Arrow streams, which DuckDB reads without an extension, in the browser when a query
+//     first names the table; compressed on the line they are as small as parquet;
 //   - a source without rows keeps its columns, and a column of nulls keeps its type;
 //   - a slow line is waited for: five seconds are not enough for the 34 MB of DuckDB.
 // In the page template and the page head: no logo, name or account of Evidence's own, and no inline
@@ -37,25 +37,18 @@ const changes = {
 		[
 			`import { withTimeout } from './both.js';`,
 			`import { withTimeout } from './both.js';
-import { readFileSync } from 'fs';
-import { readParquet } from 'parquet-wasm/node/arrow1.js';`
+import { readFileSync } from 'fs';`
 		],
 		[SETTINGS_AFTER, NO_EXTENSIONS],
+		[`slice(0, -'.parquet'.length)`, `slice(0, -'.arrow'.length)`],
 		[
-			`			db.registerFileURL(
-				file_name,
-				url.split(pathDelimiterRegex).join(path.sep),
-				DuckDBDataProtocol.NODE_FS,
-				false
-			);
-			connection.query(
-				\`CREATE OR REPLACE VIEW "\${source}"."\${table}" AS (SELECT * FROM read_parquet('\${file_name}'));\`
-			);`,
+			/\t\t\tdb\.registerFileURL\([\s\S]*?read_parquet.*\n\t\t\t\);\n/,
 			`			connection.query(\`DROP TABLE IF EXISTS "\${source}"."\${table}";\`);
 			connection.insertArrowFromIPCStream(
-				readParquet(readFileSync(url.split(pathDelimiterRegex).join(path.sep))).intoIPCStream(),
+				readFileSync(url.split(pathDelimiterRegex).join(path.sep)),
 				{ schema: source, name: table, create: true }
-			);`
+			);
+`
 		]
 	],
 
@@ -65,129 +58,89 @@ import { readParquet } from 'parquet-wasm/node/arrow1.js';`
 			`let initializing = false;
 
 /**
- * Tables by the url of their parquet file, each loaded when a query first names it.
+ * Each table's file, loaded when a query first names the table.
  * @type {Map<string, { source: string, url: string, loaded?: Promise<void> }>}
  */
 const tables = new Map();
-/** @type {Promise<typeof import('parquet-wasm/esm/arrow1.js')> | undefined} */
-let parquet;
 
 /** @param {string} sql */
 async function loadTablesNamedIn(sql) {
 	const words = new Set(sql.match(/\\w+/g));
-	await Promise.all([...tables].filter(([table]) => words.has(table)).map(([table]) => loadTable(table)));
+	const named = [...tables].filter(([table]) => words.has(table));
+	await Promise.all(named.map(([table, entry]) => (entry.loaded ??= loadTable(table, entry))));
 }
 
-/** @param {string} table */
-function loadTable(table) {
-	const entry = tables.get(table);
-	entry.loaded ??= (async () => {
-		parquet ??= Promise.all([
-			import('parquet-wasm/esm/arrow1.js'),
-			import('parquet-wasm/esm/arrow1_bg.wasm?url')
-		]).then(async ([module, wasm]) => {
-			await module.default(wasm.default);
-			return module;
-		});
-		const [{ readParquet }, response] = await Promise.all([parquet, fetch(entry.url)]);
-		if (!response.ok) throw new Error(\`The data of \${table} is not there (\${response.status})\`);
-		const file = new Uint8Array(await response.arrayBuffer());
-		await connection.query(\`DROP TABLE IF EXISTS "\${entry.source}"."\${table}";\`);
-		await connection.insertArrowFromIPCStream(readParquet(file).intoIPCStream(), {
-			schema: entry.source,
-			name: table,
-			create: true
-		});
-	})();
-	return entry.loaded;
+async function loadTable(table, { source, url }) {
+	const response = await fetch(url);
+	if (!response.ok) throw new Error(\`The data of \${table} is not there (\${response.status})\`);
+	const stream = new Uint8Array(await response.arrayBuffer());
+	await connection.query(\`DROP TABLE IF EXISTS "\${source}"."\${table}";\`);
+	await connection.insertArrowFromIPCStream(stream, { schema: source, name: table, create: true });
 }`
 		],
 		[SETTINGS_AFTER, NO_EXTENSIONS],
+		[`slice(0, -'.parquet'.length)`, `slice(0, -'.arrow'.length)`],
 		[
-			`				await db.registerFileURL(file_name, addBasePath(path), DuckDBDataProtocol.HTTP, false);
-				await connection.query(
-					\`CREATE OR REPLACE VIEW "\${source}"."\${table}" AS (SELECT * FROM read_parquet('\${file_name}'));\`
-				);`,
-			`				tables.set(table, { source, url: addBasePath(path) });`
+			/\t\t\t\tawait db\.registerFileURL\([\s\S]*?read_parquet.*\n\t\t\t\t\);\n/,
+			`				tables.set(table, { source, url: addBasePath(path) });
+`
 		],
 		[
 			`	await withTimeout(tablesPromise);
-
-	// Now`,
+`,
 			`	await withTimeout(tablesPromise);
 	await loadTablesNamedIn(sql);
-
-	// Now`
+`
 		]
 	],
 
 	'universal-sql/src/build-parquet.js': [
+		[`if (!rawValues.some((v) => v !== null)) {
+				// All null date`, `if (false) {
+				// All null date`],
+		[`if (!rawValues.some((v) => v !== null)) {
+				// All null bool`, `if (false) {
+				// All null bool`],
+		[/import \{\n\tCompression,[\s\S]*?arrow1\.js';\n/, ``],
+		[`import { emptyDbFs, initDB, query } from './client-duckdb/node.js';\n`, ``],
+		[`let tmpFilenames = [];`, `const batches = [];`],
 		[
-			`	tableFromArrays,
-	tableToIPC,`,
-			`	tableFromArrays,
-	tableFromIPC,
-	tableToIPC,`
-		],
-		[
-			`	Compression,
-	writeParquet,`,
-			`	Compression,
-	readParquet,
-	writeParquet,`
-		],
-		[
-			`			if (!rawValues.some((v) => v !== null)) {
-				// All null date columns`,
-			`			if (false) {
-				// All null date columns`
-		],
-		[
-			`			if (!rawValues.some((v) => v !== null)) {
-				// All null bool columns`,
-			`			if (false) {
-				// All null bool columns`
-		],
-		[
-			`	if (currentBatch.length) await flush(currentBatch);`,
-			`	if (currentBatch.length || batchNum === 0) await flush(currentBatch);`
-		],
-		[
-			`	await initDB();
-
-	const outputFilepath`,
-			`	const outputFilepath`
-		],
-		[
-			`	const parquetFiles = tmpFilenames.map((filename) => \`'\${filename.replaceAll('\\\\', '/')}'\`);
-
-	const select = \`SELECT * FROM read_parquet([\${parquetFiles.join(',')}])\`;
-	const copy = \`COPY (\${select}) TO '\${outputFilepath}' (FORMAT 'PARQUET', CODEC 'ZSTD', USE_TMP_FILE false);\`;
-
-	await fs.mkdir(path.dirname(outputFilepath), { recursive: true });
-	await query(copy);
-`,
-			`	await fs.mkdir(path.dirname(outputFilepath), { recursive: true });
-	if (tmpFilenames.length === 1) {
-		await fs.copyFile(tmpFilenames[0], outputFilepath);
-	} else {
-		const batches = [];
-		for (const filename of tmpFilenames) {
-			batches.push(tableFromIPC(readParquet(await fs.readFile(filename)).intoIPCStream()));
-		}
-		const merged = tableToIPC(batches[0].concat(...batches.slice(1)), 'stream');
-		const properties = new WriterPropertiesBuilder().setCompression(Compression.ZSTD).build();
-		await fs.writeFile(outputFilepath, writeParquet(Table.fromIPCStream(merged), properties));
-	}
+			/\t\t\/\/ Converts the arrow table to a buffer\n[\s\S]*?tmpFilenames\.push\(finalTempFilename\);\n/,
+			`		batches.push(table);
 `
 		],
 		[
-			`	await emptyDbFs('*');
+			`	if (currentBatch.length) await flush(currentBatch);
 
-	fn_done();`,
-			`	fn_done();`
+	if (!tmpFilenames.length) return 0;
+
+	await initDB();
+`,
+			`	if (currentBatch.length || batchNum === 0) await flush(currentBatch);
+`
 		],
-		[`import { emptyDbFs, initDB, query } from './client-duckdb/node.js';\n`, ``]
+		[
+			/\tconst parquetFiles = [\s\S]*?await query\(copy\);\n/,
+			`	await fs.mkdir(path.dirname(outputFilepath), { recursive: true });
+	await fs.writeFile(outputFilepath, tableToIPC(batches[0].concat(...batches.slice(1)), 'stream'));
+`
+		],
+		[/\tfor \(const tmpFile of tmpFilenames\) \{[\s\S]*?await emptyDbFs\('\*'\);\n/, ``]
+	],
+
+	'sdk/src/plugins/datasources/evalSources.js': [
+		[`const filename = table.name + '.parquet';`, `const filename = table.name + '.arrow';`]
+	],
+
+	'sdk/src/plugins/datasources/updateManifest.js': [
+		[
+			`locatedQueries.includes(path.basename(queryPath, '.parquet'))`,
+			`locatedQueries.includes(path.basename(queryPath, '.arrow'))`
+		],
+		[
+			`path.basename(newQueryPath, '.parquet') === path.basename(queryPath, '.parquet')`,
+			`path.basename(newQueryPath) === path.basename(queryPath)`
+		]
 	],
 
 	'evidence/template/src/app.html': [
@@ -217,8 +170,7 @@ for (const [file, edits] of Object.entries(changes)) {
 	}
 	let text = fs.readFileSync(original, 'utf8');
 	for (const [find, put] of edits) {
-		const [found, again] = find instanceof RegExp ? [find.test(text)] : [text.includes(find), text.split(find).length > 2];
-		if (!found || again) {
+		if (text.split(find).length !== 2) {
 			fs.rmSync(original);
 			stop(file);
 		}

@@ -18,6 +18,12 @@ if (step === 'sources' && !fs.existsSync(warehouse)) {
 	stop(`There is no warehouse at ${path.relative(process.cwd(), warehouse)}: run make build first.`);
 }
 
+// What an earlier run left would be published too.
+if (step === 'sources') {
+	for (const left of ['.evidence/template/static/data', '.evidence/meta']) {
+		fs.rmSync(path.join(reports, left), { recursive: true, force: true });
+	}
+}
 if (step === 'build') fs.rmSync(path.join(reports, 'build'), { recursive: true, force: true });
 
 const done = spawnSync('npx', ['evidence', step === 'build' ? 'build:strict' : step, ...options], {

@@ -1,0 +1,58 @@
+// How numbers are written, once. A rate over nothing is null and reads –.
+export const NOTHING = '–';
+
+/** @param {number | null | undefined} n */
+export const count = (n) => (n == null ? NOTHING : Math.round(n).toLocaleString('en-US'));
+
+/** @param {number | null | undefined} n */
+export const decimal = (n) => (n == null ? NOTHING : n.toFixed(1));
+
+/**
+ * A share, 0 to 1. What is not none never reads 0.0%, and what is not all never reads 100%.
+ * @param {number | null | undefined} share
+ */
+export function percent(share) {
+	if (share == null || !Number.isFinite(share)) return NOTHING;
+	if (share === 0 || share === 1) return `${100 * share}%`;
+	if (share > 0 && share < 0.0005) return '<0.1%';
+	if (share < 1 && share >= 0.9995) return '>99.9%';
+	return `${(100 * share).toFixed(1)}%`;
+}
+
+const UNITS = [
+	['s', 1, 120],
+	['min', 60, 120 * 60],
+	['h', 3600, 48 * 3600],
+	['days', 86400, Infinity]
+];
+
+/** @param {number | null | undefined} seconds */
+export function duration(seconds) {
+	if (seconds == null || !Number.isFinite(seconds)) return NOTHING;
+	const [unit, size] = UNITS.find(([, , below]) => seconds < below);
+	const size_of_it = seconds / size;
+	return `${unit === 's' && Number.isInteger(size_of_it) ? size_of_it : size_of_it.toFixed(1)} ${unit}`;
+}
+
+const MONTHS = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ');
+
+/**
+ * A date as text, which no time zone of the reader's can shift.
+ * @param {string | null | undefined} date `2026-01-12`
+ */
+export function day(date) {
+	if (!date) return NOTHING;
+	const [year, month, number] = date.split('-').map(Number);
+	return `${number} ${MONTHS[month - 1]} ${year}`;
+}
+
+const NAMES = {
+	'(all)': 'All starters',
+	'(unmarked)': 'Unmarked',
+	'(unknown)': 'Unknown'
+};
+
+/** What a person reads for a starter or a platform. @param {string | null | undefined} name */
+export const naming = (name) => NAMES[name] ?? name ?? NOTHING;
+
+export const formats = { count, decimal, percent, duration, day, naming };

@@ -1,0 +1,1 @@
+select * from dropoff.dim_settings
