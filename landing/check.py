@@ -1,0 +1,681 @@
+"""Check what has landed, file by file, before anything is built from it.
+
+Great Expectations looks at each file that is new or has changed since the last run, in pandas, one
+batch a file. What it finds goes to a file of its own, one ndjson row per file and expectation, from
+which data health reads it. Nothing is rejected here: staging does that, row by row. Only what would
+make the figures worthless stops the run: a column that must exist does not, or nearly every row of
+a file would be rejected.
+
+    python landing/check.py --events 'landing/events/*' --seeds seeds --out warehouse.checks.ndjson
+
+Exit codes: 0 checked, 1 stopped by a fatal finding (one sentence on stderr), 2 bad settings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import glob
+import gzip
+import hashlib
+import io
+import json
+import os
+import statistics
+import sys
+import warnings
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import zstandard
+
+if TYPE_CHECKING:
+    from great_expectations import ExpectationSuite
+    from great_expectations.core import ExpectationValidationResult
+
+OUR_COLUMNS = ("event_id", "user_id", "event_name", "event_time", "received_at")
+# Without one of these no event can be told from another; the contract asks for no other column.
+REQUIRED_COLUMNS = ("user_id", "event_name", "event_time")
+
+# A key that is missing in a few rows of a hundred is the usual loss of trackers and networks.
+MISSING_SHARE_TOLERATED = 0.03
+# Names that the settings lack count as steps. A new release brings a few; more than this and the
+# settings are those of another app.
+UNKNOWN_NAMES_SHARE_TOLERATED = 0.05
+# Clocks of phones that were never set, or run ahead, are about one in a hundred.
+WRONG_CLOCK_SHARE_TOLERATED = 0.02
+# Delivery is at least once: about 0.5 % of rows are copies, and a copy counts with its original.
+COPIES_SHARE_TOLERATED = 0.02
+# Nearly every row would be rejected: what is left says nothing about the users.
+FATAL_SHARE = 0.9
+# A file this small cannot spoil the figures: data health shows its rejected rows.
+FATAL_MIN_ROWS = 100
+# Days differ by weekday and by release, seldom by ten times: that is half a file, or two in one.
+VOLUME_FACTOR = 10
+# The median of fewer files than this says nothing about the next one.
+VOLUME_MIN_FILES = 5
+# As in the vars of the build: before this a clock was never set, beyond this it runs ahead.
+OLDEST_EVENT_TIME = "2000-01-01"
+FUTURE_TOLERANCE_SECONDS = 300
+# What lies beyond the years of a calendar is out of range all the same.
+FIRST_YEAR, LAST_YEAR = pd.Timestamp(1, 1, 1), pd.Timestamp(9999, 1, 1)
+
+ENDINGS = (".parquet", ".ndjson", ".jsonl", ".json", ".csv")
+COMPRESSIONS = (".gz", ".zst")
+# The one name here that is not of Great Expectations: it sees a file only once it has been read.
+READABLE = "expect_file_to_be_readable"
+
+Row = dict[str, Any]
+
+
+class SettingsError(Exception):
+    """What was asked for cannot be: its text is the one sentence that is shown."""
+
+
+class UnreadableFileError(Exception):
+    """A file that cannot be read at all: its text ends a sentence that begins with its name."""
+
+
+# --- settings ------------------------------------------------------------------------------------
+
+
+def landed_files(pattern: str) -> list[Path]:
+    """Give the files of a glob, or everything under a folder, sorted; marker files are left out."""
+    if Path(pattern).is_dir():
+        pattern = os.path.join(glob.escape(pattern), "**")
+    found = (Path(name) for name in glob.glob(pattern, recursive=True))
+    files = sorted(path for path in found if path.is_file() and path.name[0] not in "._")
+    if not files:
+        raise SettingsError(f"No landed file matches {pattern}: set DROPOFF_EVENTS or --events.")
+    return files
+
+
+def known_event_names(seeds: Path) -> list[str]:
+    """Read the event names of event_types.csv."""
+    path = seeds / "event_types.csv"
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return sorted({row["event_name"] or "" for row in csv.DictReader(file)})
+    except KeyError as error:
+        raise SettingsError(f"{path} has no column event_name.") from error
+    except (OSError, ValueError, csv.Error) as error:
+        raise SettingsError(f"{path} cannot be read: set DROPOFF_SEEDS or --seeds.") from error
+
+
+def mapped_columns(text: str) -> dict[str, str]:
+    """Give the input's name of each of our columns, from the JSON of the var event_columns."""
+    try:
+        given = json.loads(text or "{}")
+    except ValueError as error:
+        raise SettingsError(f"event_columns is not JSON: {error}.") from error
+    if not isinstance(given, dict) or not all(isinstance(name, str) for name in given.values()):
+        raise SettingsError("event_columns is not a JSON object of our names to the input's.")
+    return {ours: given.get(ours, ours) for ours in OUR_COLUMNS}
+
+
+# --- reading a file ------------------------------------------------------------------------------
+
+
+def ending(path: Path) -> str:
+    """Give the part of a name that says the format: `.csv` of `a.csv.gz`; empty where none does."""
+    plain = path.with_suffix("") if path.suffix in COMPRESSIONS else path
+    return plain.suffix if plain.suffix in ENDINGS else ""
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file for reading, decompressed. Raises UnreadableFileError where bytes are broken."""
+    try:
+        if path.suffix == ".gz":
+            with gzip.open(path) as file:
+                yield file
+        elif path.suffix == ".zst":
+            with path.open("rb") as packed:
+                reader = zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True)
+                yield io.BufferedReader(reader)
+        else:
+            with path.open("rb") as file:
+                yield file
+    except (
+        OSError,
+        EOFError,
+        csv.Error,
+        zlib.error,
+        zstandard.ZstdError,
+        pa.ArrowException,
+    ) as error:
+        reason = shortened(error, 120).rstrip(". ") or type(error).__name__
+        raise UnreadableFileError(f"cannot be read: {reason}") from error
+
+
+def text_rows(path: Path, file: IO[bytes]) -> Iterator[dict[str, Any] | None]:
+    """Give each row of an ndjson or csv file as a dict; None where it is unreadable.
+
+    Blank lines are no rows. The header of a csv comes first, as a row of nulls.
+    """
+    if ending(path) != ".csv":
+        for line in file:
+            if line.strip():
+                yield json_object(line)
+        return
+    lines = (line.decode("utf-8", errors="surrogateescape") for line in file)
+    header: list[str] = []
+    for fields in csv.reader(lines):
+        if not any(field.strip() for field in fields) and len(fields) < 2:
+            continue
+        if not header:
+            header = [fields[0].removeprefix("\ufeff"), *fields[1:]]
+            yield dict.fromkeys(header)
+        elif len(fields) != len(header) or not is_utf8("".join(fields)):
+            yield None
+        else:
+            yield {name: field or None for name, field in zip(header, fields, strict=True)}
+
+
+def json_object(line: bytes) -> dict[str, Any] | None:
+    """Give the JSON object that a line is, or None."""
+    try:
+        value = json.loads(line.decode("utf-8-sig"))
+        if b"\\ud" in line.lower():
+            json.dumps(value, ensure_ascii=False).encode("utf-8")  # half a character is no text
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def is_utf8(text: str) -> bool:
+    """Tell whether text that was decoded with surrogateescape was UTF-8."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def names_of_columns(path: Path) -> list[str]:
+    """Give the columns that a file's schema, its header or its first JSON object names."""
+    with opened(path) as file:
+        if ending(path) == ".parquet":
+            return pq.read_schema(file).names
+        return list(next((row for row in text_rows(path, file) if row is not None), []))
+
+
+def read_events(path: Path, columns: dict[str, str]) -> tuple[pd.DataFrame, int]:
+    """Read our columns of a file as a data frame under our names, and count its unreadable rows.
+
+    A column that the file lacks is not in the frame. event_time and received_at are UTC timestamps
+    (missing: not a time); the others are text (missing: null, empty or only white space).
+    Raises UnreadableFileError.
+    """
+    if not ending(path):
+        raise UnreadableFileError(f"cannot be read: its name ends in none of {', '.join(ENDINGS)}")
+    count_unreadable = 0
+    with opened(path) as file:
+        if ending(path) == ".parquet":
+            cells, count_rows = parquet_cells(file, columns)
+        else:
+            cells, count_rows, count_unreadable = text_cells(path, file, columns)
+    if count_unreadable and not count_rows:
+        raise UnreadableFileError(f"cannot be read: none of its {count_unreadable:,} rows is one")
+    frame = pd.DataFrame(index=range(count_rows))
+    for ours, values in cells.items():
+        is_time = ours in ("event_time", "received_at")
+        frame[ours] = as_times(values) if is_time else as_keys(values)
+    return frame, count_unreadable
+
+
+def parquet_cells(file: IO[bytes], columns: dict[str, str]) -> tuple[dict[str, pd.Series], int]:
+    """Read our columns of a parquet file, and no other; give them and the number of rows."""
+    parquet = pq.ParquetFile(file)
+    names = parquet.schema_arrow.names
+    present = {ours: theirs for ours, theirs in columns.items() if theirs in names}
+    table = parquet.read(columns=list(dict.fromkeys(present.values())))
+    cells = {ours: table.column(theirs).to_pandas() for ours, theirs in present.items()}
+    return cells, parquet.metadata.num_rows
+
+
+def text_cells(
+    path: Path, file: IO[bytes], columns: dict[str, str]
+) -> tuple[dict[str, pd.Series], int, int]:
+    """Read our columns of a text file; give them, the number of rows, and of unreadable rows."""
+    cells: dict[str, list] = {}
+    count_rows = count_unreadable = 0
+    is_header = ending(path) == ".csv"
+    for row in text_rows(path, file):
+        if row is None:
+            count_unreadable += 1
+            continue
+        for ours, theirs in columns.items():
+            if theirs in row and ours not in cells:
+                cells[ours] = [None] * count_rows
+        if is_header:
+            is_header = False
+            continue
+        for ours, values in cells.items():
+            values.append(row.get(columns[ours]))
+        count_rows += 1
+    series = {ours: pd.Series(values, dtype=object) for ours, values in cells.items()}
+    return series, count_rows, count_unreadable
+
+
+def as_keys(series: pd.Series) -> pd.Series:
+    """Give a series of text; null, empty and only white space are missing."""
+    if series.dtype != "str":
+        series = series.map(as_text, na_action="ignore").astype("str")
+    return series.mask(series.str.strip() == "")
+
+
+def as_text(cell: object) -> str:
+    """Give the text of a cell: a number, a flag or a nested value as JSON writes it."""
+    is_json = isinstance(cell, bool | int | float | dict | list)
+    return json.dumps(cell, default=str) if is_json else str(cell)
+
+
+def as_times(series: pd.Series) -> pd.Series:
+    """Give a series of UTC timestamps without a zone, from timestamps, epoch ms or ISO 8601 text.
+
+    What is not a time is missing. All digits are milliseconds, as text too; no offset means UTC.
+    """
+    if isinstance(series.dtype, pd.DatetimeTZDtype):
+        series = series.dt.tz_convert(None)
+    if pd.api.types.is_datetime64_dtype(series.dtype):
+        if series.dtype in ("datetime64[s]", "datetime64[ms]"):
+            series = series.clip(FIRST_YEAR, LAST_YEAR)
+        return series.astype("datetime64[us]")
+    text = as_keys(series)
+    if pd.api.types.is_float_dtype(series.dtype) or series.dtype == object:
+        text = text.str.replace(r"(?<=\d)\.0$", "", regex=True)
+    is_number = text.str.fullmatch(r"[0-9]{1,15}").fillna(False).astype(bool)
+    # pandas reads more than ISO 8601 allows: "-5" is the year 5 before Christ.
+    iso_text = text.where(text.str.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"))
+    times = pd.to_datetime(iso_text, format="ISO8601", utc=True, errors="coerce")
+    times = times.dt.tz_convert(None).astype("datetime64[us]")
+    microseconds = pd.to_numeric(text[is_number]).astype("int64") * 1000
+    times[is_number] = microseconds.astype("datetime64[us]").clip(FIRST_YEAR, LAST_YEAR)
+    return times
+
+
+# --- expectations --------------------------------------------------------------------------------
+
+
+class Checker:
+    """Great Expectations, set up once: one ephemeral context and batch definition for all files."""
+
+    def __init__(self, event_names: list[str], oldest_event_time: str) -> None:
+        """Import Great Expectations, which takes most of a short run: only where a file is new."""
+        os.environ["GX_ANALYTICS_ENABLED"] = "False"
+        with quiet():
+            import great_expectations
+            from great_expectations.data_context.types.base import ProgressBarsConfig
+
+            self.gx = great_expectations
+            context = great_expectations.get_context(mode="ephemeral")
+            context.variables.progress_bars = ProgressBarsConfig(globally=False)
+            source = context.data_sources.add_pandas("landing")
+            asset = source.add_dataframe_asset("file")
+            self.batches = asset.add_batch_definition_whole_dataframe("rows")
+        self.event_names = event_names
+        self.oldest_event_time = oldest_event_time
+
+    def check(
+        self,
+        frame: pd.DataFrame,
+        count_unreadable: int,
+        counts_before: list[int],
+        all_need_ids: bool,
+    ) -> list[Row]:
+        """Check one file's frame of `read_events`; give its rows without name, size and times.
+
+        counts_before: the row counts of the files checked before. all_need_ids: some file has an
+        event id column, so that a row without an event id is rejected.
+        """
+        frame = frame.copy(deep=False)
+        if all_need_ids and len(frame) and "event_id" not in frame.columns:
+            frame["event_id"] = pd.Series([None] * len(frame), dtype="str")
+        if "received_at" in frame.columns:
+            # A clock may run ahead by the tolerance, so the latest time allowed lies that far on.
+            ahead = pd.Timedelta(seconds=FUTURE_TOLERANCE_SECONDS)
+            frame["received_at"] = frame["received_at"] + ahead
+        suite = self.suite(frame, count_unreadable, counts_before)
+        with quiet():
+            batch = self.batches.get_batch({"dataframe": frame})
+            results = batch.validate(suite, result_format="BASIC").results
+        return [described(result, len(frame) + count_unreadable) for result in results]
+
+    def suite(
+        self, frame: pd.DataFrame, count_unreadable: int, counts_before: list[int]
+    ) -> ExpectationSuite:
+        """Give the expectations that can be put to a frame with these columns."""
+        of = self.gx.expectations
+        now = pd.Timestamp.now("UTC").tz_localize(None)
+        lowest, highest = volume_band(counts_before)
+        count_landed = len(frame) + count_unreadable
+        expectations = [of.ExpectTableRowCountToBeBetween(min_value=lowest, max_value=highest)]
+        if len(frame.columns) or len(frame):
+            expectations += [of.ExpectColumnToExist(column=name) for name in REQUIRED_COLUMNS]
+        if count_unreadable:
+            expectations.append(of.ExpectTableRowCountToEqual(value=count_landed))
+        for name in ("event_id", *REQUIRED_COLUMNS):
+            if name in frame.columns:
+                mostly = 1 - MISSING_SHARE_TOLERATED
+                expectations.append(of.ExpectColumnValuesToNotBeNull(column=name, mostly=mostly))
+        if "event_id" in frame.columns:
+            mostly = 1 - COPIES_SHARE_TOLERATED
+            expectations.append(of.ExpectColumnValuesToBeUnique(column="event_id", mostly=mostly))
+        if "event_name" in frame.columns:
+            expectations.append(
+                of.ExpectColumnValuesToBeInSet(
+                    column="event_name",
+                    value_set=self.event_names,
+                    mostly=1 - UNKNOWN_NAMES_SHARE_TOLERATED,
+                )
+            )
+        if "event_time" in frame.columns:
+            expectations.append(
+                of.ExpectColumnValuesToBeBetween(
+                    column="event_time",
+                    min_value=pd.Timestamp(self.oldest_event_time),
+                    max_value=now + pd.Timedelta(seconds=FUTURE_TOLERANCE_SECONDS),
+                    mostly=1 - WRONG_CLOCK_SHARE_TOLERATED,
+                )
+            )
+        if {"event_time", "received_at"} <= set(frame.columns):
+            expectations.append(
+                of.ExpectColumnPairValuesAToBeGreaterThanB(
+                    column_A="received_at",
+                    column_B="event_time",
+                    or_equal=True,
+                    ignore_row_if="either_value_is_missing",
+                    mostly=1 - WRONG_CLOCK_SHARE_TOLERATED,
+                )
+            )
+        return self.gx.ExpectationSuite(name="landed", expectations=expectations)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the deprecation notices of libraries off the console: they are not about the input."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def volume_band(counts_before: list[int]) -> tuple[int, int | None]:
+    """Give the fewest and most rows expected of a file, from the files checked before it."""
+    if len(counts_before) < VOLUME_MIN_FILES:
+        return 1, None
+    median = statistics.median(counts_before)
+    return max(1, int(median / VOLUME_FACTOR)), int(median * VOLUME_FACTOR)
+
+
+def described(result: ExpectationValidationResult, count_landed: int) -> Row:
+    """Give a result of Great Expectations as a row: what was observed, and what it means.
+
+    Raises RuntimeError where the expectation itself failed to run.
+    """
+    name = result.expectation_config.type
+    if result.exception_info.get("raised_exception"):
+        raise RuntimeError(f"{name}: {result.exception_info['exception_message']}")
+    asked, found = result.expectation_config.kwargs, result.result
+    column = asked.get("column") or asked.get("column_B")
+    bad = (found.get("unexpected_count") or 0) / max(found.get("element_count") or 0, 1)
+    rows = f"{count_landed:,} row{'s' * (count_landed != 1)}"
+    part = f"{percent(bad)} of {rows}" if bad else f"none of {rows}"
+    is_worthless = False
+    if name == "expect_column_to_exist":
+        is_worthless = not result.success
+        observed = "there" if result.success else "not there"
+        message = f"There is {'a' if result.success else 'no'} column for {column}"
+    elif name == "expect_table_row_count_to_be_between":
+        lowest, highest = asked["min_value"], asked.get("max_value")
+        band = f"at least {lowest:,}" if highest is None else f"{lowest:,} to {highest:,}"
+        observed = rows
+        message = f"The file has {rows}, where {band} are expected"
+    elif name == "expect_table_row_count_to_equal":
+        count = asked["value"] - found["observed_value"]
+        observed = f"{count:,} unreadable"
+        message = f"Of {rows} {count:,} cannot be read and will be rejected"
+    elif name == "expect_column_values_to_not_be_null":
+        is_worthless = bad > FATAL_SHARE
+        observed = f"{percent(bad)} missing"
+        word = "missing or not a time" if column == "event_time" else "missing"
+        message = f"{column} is {word} in {part}"
+    elif name == "expect_column_values_to_be_in_set":
+        observed = f"{percent(bad)} unknown{example(found)}"
+        message = f"{column} is not in event_types.csv in {part}"
+    elif name == "expect_column_values_to_be_unique":
+        observed = f"{percent(bad)} not unique"
+        message = f"{column} is shared with another row in {part}"
+    elif name == "expect_column_values_to_be_between":
+        is_worthless = bad > FATAL_SHARE
+        observed = f"{percent(bad)} out of range{example(found)}"
+        message = f"{column} is before {asked['min_value']:%Y} or yet to come in {part}"
+    else:
+        observed = f"{percent(bad)} ahead"
+        message = f"{column} is later than the receipt in {part}"
+    if "mostly" in asked and not result.success:
+        message += f", and more than {percent(1 - asked['mostly'])} is unusual"
+    is_small = name != "expect_column_to_exist" and count_landed < FATAL_MIN_ROWS
+    return {
+        "expectation": name,
+        "column_name": column,
+        "is_met": bool(result.success),
+        "is_fatal": is_worthless and not is_small,
+        "observed": observed,
+        "message": message + ".",
+    }
+
+
+def example(found: dict[str, Any]) -> str:
+    """Give one of the values that were not expected, to put behind a share; empty without one."""
+    samples = found.get("partial_unexpected_list")
+    return f", such as {shortened(samples[0], 40)}" if samples else ""
+
+
+def percent(share: float) -> str:
+    """Give a share as people read it: `0.4 %`, never 0 % or 100 % where it is not that."""
+    text = f"{share * 100:.1f}".removesuffix(".0")
+    if text == "0" and share > 0:
+        return "under 0.1 %"
+    if text == "100" and share < 1:
+        return "over 99.9 %"
+    return f"{text} %"
+
+
+def shortened(value: object, length: int) -> str:
+    """Give a value as one line of text of at most this length."""
+    text = " ".join(str(value)[: 4 * length].split())
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+# --- what was found, and what was found before ---------------------------------------------------
+
+
+def read_rows(out: Path) -> list[Row]:
+    """Read the rows of earlier runs; none where there was no run or its file is not whole."""
+    try:
+        return [json.loads(line) for line in out.read_bytes().splitlines()]
+    except (FileNotFoundError, ValueError):
+        return []
+
+
+def write_rows(out: Path, rows: list[Row]) -> None:
+    """Replace the file at once: a reader meets the old rows or the new, never half of them."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    aside = out.with_name(f"{out.name}.{os.getpid()}.tmp")
+    lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    aside.write_text("".join(lines), encoding="utf-8")
+    os.replace(aside, out)
+
+
+def identity(path: Path, settings_hash: str) -> Row:
+    """Give what tells a file that was checked from one that was not: name, size, time, settings."""
+    stat = path.stat()
+    modified_at = datetime.fromtimestamp(stat.st_mtime_ns / 1e9, UTC)
+    return {
+        "file_name": os.path.relpath(path),
+        "file_size": stat.st_size,
+        "file_modified_at": modified_at.isoformat(),
+        "settings_hash": settings_hash,
+    }
+
+
+def remembered_rows(earlier: list[Row], identities: dict[str, Row]) -> dict[str, list[Row]]:
+    """Give the rows that still hold, by file: those of files that are there and unchanged."""
+    remembered: dict[str, list[Row]] = {}
+    for row in earlier:
+        known = identities.get(row["file_name"])
+        if known and all(row.get(name) == value for name, value in known.items()):
+            remembered.setdefault(row["file_name"], []).append(row)
+    return remembered
+
+
+def check_landing(
+    events: str, seeds: Path, out: Path, event_columns: str, oldest_event_time: str
+) -> tuple[str, str | None]:
+    """Check the files not checked before; give the line to print and, where fatal, the sentence.
+
+    The rows in `out` are then those of the files that are there now. What was fatal stays so until
+    the file or the settings change. Raises SettingsError.
+    """
+    files = {os.path.relpath(path): path for path in landed_files(events)}
+    event_names = known_event_names(seeds)
+    columns = mapped_columns(event_columns)
+    settings = json.dumps([event_names, columns, oldest_event_time])
+    settings_hash = hashlib.sha256(settings.encode()).hexdigest()[:12]
+    identities = {name: identity(path, settings_hash) for name, path in files.items()}
+    earlier = read_rows(out)
+    by_file = remembered_rows(earlier, identities)
+    fresh = [name for name in files if name not in by_file]
+    if fresh:
+        checker = Checker(event_names, oldest_event_time)
+        all_need_ids = has_event_ids(files.values(), columns["event_id"])
+        counts = [rows[0]["count_rows"] for rows in by_file.values()]
+        for name in fresh:
+            rows = check_file(checker, files[name], columns, counts, all_need_ids)
+            counts.append(rows[0]["count_rows"])
+            known = {
+                **identities[name],
+                "checked_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            }
+            by_file[name] = [{**known, **row} for row in rows]
+    rows = [row for rows in by_file.values() for row in rows]
+    rows.sort(key=lambda row: (row["file_name"], row["expectation"], row["column_name"] or ""))
+    mark_where_no_file_is_readable(rows)
+    if rows != earlier:
+        write_rows(out, rows)
+    new = set(fresh)
+    return result_line([row for row in rows if row["file_name"] in new]), fatal_sentence(rows)
+
+
+def check_file(
+    checker: Checker,
+    path: Path,
+    columns: dict[str, str],
+    counts_before: list[int | None],
+    all_need_ids: bool,
+) -> list[Row]:
+    """Check one file; give its rows, each with the file's row count (None where unreadable)."""
+    readable = {
+        "expectation": READABLE,
+        "column_name": None,
+        "is_met": True,
+        "is_fatal": False,
+        "observed": "readable",
+        "message": "The file can be read.",
+        "count_rows": None,
+    }
+    try:
+        frame, count_unreadable = read_events(path, columns)
+    except UnreadableFileError as error:
+        return [
+            {**readable, "is_met": False, "observed": "unreadable", "message": f"The file {error}."}
+        ]
+    count_rows = len(frame) + count_unreadable
+    counts = [count for count in counts_before if count is not None]
+    rows = [readable, *checker.check(frame, count_unreadable, counts, all_need_ids)]
+    return [{**row, "count_rows": count_rows} for row in rows]
+
+
+def has_event_ids(files: Iterable[Path], event_id: str) -> bool:
+    """Tell whether any file has an event id column: if so, staging wants an id in every row."""
+    for path in files:
+        try:
+            if ending(path) and event_id in names_of_columns(path):
+                return True
+        except UnreadableFileError:
+            continue
+    return False
+
+
+def mark_where_no_file_is_readable(rows: list[Row]) -> None:
+    """Make unreadable files fatal where there is no other: nothing at all could be built."""
+    reads = [row for row in rows if row["expectation"] == READABLE]
+    for row in reads:
+        row["is_fatal"] = not any(read["is_met"] for read in reads)
+
+
+def result_line(rows: list[Row]) -> str:
+    """Give the one line that a run ends in."""
+    count_files = len({row["file_name"] for row in rows})
+    if not count_files:
+        return "nothing new to check"
+    count_unmet = sum(not row["is_met"] for row in rows)
+    checked = f"{count_files:,} file{'s' * (count_files != 1)} checked"
+    return f"{checked}, {count_unmet:,} expectation{'s' * (count_unmet != 1)} not met"
+
+
+def fatal_sentence(rows: list[Row]) -> str | None:
+    """Give the sentence that stops the run: the file, the expectation, and what to do."""
+    fatal = [row for row in rows if row["is_fatal"] and not row["is_met"]]
+    if not fatal:
+        return None
+    first = fatal[0]
+    more = f" (and {len(fatal) - 1:,} more like it)" if len(fatal) > 1 else ""
+    if first["expectation"] == READABLE:
+        cure = "land it again, or point DROPOFF_EVENTS elsewhere"
+    else:
+        cure = f"say in event_columns which column is {first['column_name']}, or take the file away"
+    what = first["message"][0].lower() + first["message"][1:].rstrip(".")
+    return f"{first['file_name']} does not meet {first['expectation']}{more}: {what}; {cure}."
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Read the arguments, check, print one line; give the exit code."""
+    warehouse = os.environ.get("DROPOFF_WAREHOUSE", "warehouse.duckdb")
+    parser = argparse.ArgumentParser(description="Check what has landed, file by file.")
+    parser.add_argument("--events", default=os.environ.get("DROPOFF_EVENTS", "landing/events/*"))
+    parser.add_argument("--seeds", default=os.environ.get("DROPOFF_SEEDS", "seeds"), type=Path)
+    parser.add_argument(
+        "--out", default=warehouse.removesuffix(".duckdb") + ".checks.ndjson", type=Path
+    )
+    parser.add_argument("--event-columns", default="{}", help="JSON, our names to the input's")
+    parser.add_argument("--oldest-event-time", default=OLDEST_EVENT_TIME, help="as the var")
+    given = parser.parse_args(arguments)
+    try:
+        pd.Timestamp(given.oldest_event_time)
+    except ValueError:
+        parser.error(f"--oldest-event-time is not a time: {given.oldest_event_time}")
+    csv.field_size_limit(sys.maxsize)
+    try:
+        line, fatal = check_landing(
+            given.events, given.seeds, given.out, given.event_columns, given.oldest_event_time
+        )
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(line)
+    if fatal:
+        print(fatal, file=sys.stderr)
+    return 1 if fatal else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
