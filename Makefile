@@ -1,0 +1,81 @@
+# dropoff: from raw events to pages about where journeys break. Each target is a step, safe to
+# repeat, and does nothing that is already done.
+#
+#   make run                 everything, then serves the reports (SERVE=0: stops before serving)
+#   make test                everything above, and all tests
+#   make test-fast           all tests but those of the pages
+#
+# Another app: DROPOFF_EVENTS, DROPOFF_SEEDS and DROPOFF_WAREHOUSE, and VARS for dbt's vars.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+SEED ?= 1
+SCALE ?= 1
+SERVE ?= 1
+PORT ?= 3000
+VARS ?=
+
+DEMO_EVENTS := landing/events
+export DROPOFF_EVENTS ?= $(DEMO_EVENTS)
+export DROPOFF_SEEDS ?= seeds
+export DROPOFF_WAREHOUSE ?= warehouse.duckdb
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export SEND_ANONYMOUS_USAGE_STATS := no
+
+PYTHON := .venv/bin/python
+STEP := python3 steps/step.py
+EVENT_FILES := "$(DROPOFF_EVENTS)"
+CHECKS := $(patsubst %.duckdb,%,$(DROPOFF_WAREHOUSE)).checks.ndjson
+
+.PHONY: help setup setup-browser land check build reports serve lint test-fast test run clean
+
+help:
+	@sed -n 's/^# \{0,1\}//p' Makefile
+
+setup:
+	@python3 -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "dropoff needs Python 3.11 or newer; python3 is " + sys.version.split()[0] + ".")'
+	@$(STEP) setup --inputs pyproject.toml uv.lock --outputs .venv/bin/dbt -- sh steps/setup_python.sh
+	@$(STEP) setup-npm --inputs reports/package.json reports/package-lock.json reports/repair \
+	    --outputs reports/node_modules -- sh -c 'cd reports && npm ci --no-audit --no-fund && echo "the packages of the reports are installed"'
+
+setup-browser:
+	@$(STEP) browser --outputs /usr/bin/chromium -- sh steps/setup_browser.sh
+
+land: setup
+ifeq ($(DROPOFF_EVENTS),$(DEMO_EVENTS))
+	@$(STEP) land --inputs landing/simulate.py --outputs $(DEMO_EVENTS) landing/truth -- \
+	    $(PYTHON) landing/simulate.py --seed $(SEED) --scale $(SCALE) --out $(DEMO_EVENTS) --truth landing/truth
+endif
+
+check: land
+	@$(STEP) check --inputs landing/check.py $(DROPOFF_SEEDS) $(EVENT_FILES) --env DROPOFF_EVENTS VARS --outputs $(CHECKS) -- \
+	    $(PYTHON) landing/check.py --out $(CHECKS) --vars '$(VARS)'
+
+build: check
+	@$(STEP) build --inputs models macros tests/generic tests/macros tests/marts tests/sessions dbt_project.yml profiles.yml steps/build.py $(DROPOFF_SEEDS) $(EVENT_FILES) \
+	    --env DROPOFF_EVENTS DROPOFF_SALT --outputs $(DROPOFF_WAREHOUSE) -- $(PYTHON) steps/build.py '$(VARS)'
+
+reports: build
+	@$(STEP) reports --inputs reports $(DROPOFF_WAREHOUSE) --env DROPOFF_WAREHOUSE --outputs reports/build -- \
+	    sh -c 'cd reports && npm run sources && npm run build && echo "the pages are in reports/build"'
+
+serve:
+	@$(PYTHON) steps/serve.py --port $(PORT)
+
+run: reports
+ifneq ($(SERVE),0)
+	@$(MAKE) --no-print-directory serve
+endif
+
+lint: setup
+	@$(STEP) lint -- sh -c 'ruff check . && ruff format --check . && sqlfluff lint --disable-progress-bar models tests'
+
+test-fast: setup
+	@$(PYTHON) -m pytest tests --ignore=tests/browser
+
+test: reports setup-browser
+	@$(PYTHON) -m pytest tests
+
+clean:
+	rm -rf .steps logs target warehouse.duckdb warehouse.checks.ndjson landing/events landing/truth reports/build reports/.evidence
