@@ -1,6 +1,6 @@
 """Serve the built reports to this machine, and to no other.
 
-    python steps/serve.py [--port 3000]
+    python steps/serve.py [--port 3000]     the port, or the next one that is free
 
 Files come from reports/build alone, compressed, with the headers that keep a page to itself.
 """
@@ -201,17 +201,12 @@ class SiteServer(ThreadingHTTPServer):
             super().handle_error(*_)
 
 
-def listen(site: Path, port: int | None) -> SiteServer:
-    """Return a server on `port`; where none is asked for, on the first free one from 3000."""
-    if port is not None:
-        try:
-            return SiteServer(site, port)
-        except OSError as error:
-            stop(f"Port {port} cannot be used ({error.strerror}): name another with --port.")
-    for candidate in range(FIRST_PORT, FIRST_PORT + PORTS_TRIED):
+def listen(site: Path, port: int) -> SiteServer:
+    """Return a server on `port` (0: any free one) or, where it is taken, on the next free one."""
+    for candidate in range(port, min(port + PORTS_TRIED, 65536)):
         with contextlib.suppress(OSError):
             return SiteServer(site, candidate)
-    return SiteServer(site, 0)
+    stop(f"No port from {port} on is free: name another with --port.")
 
 
 def stop(sentence: str) -> NoReturn:
@@ -231,7 +226,10 @@ def main() -> None:
     """Serve until Ctrl-C."""
     parser = argparse.ArgumentParser(description="Serve the built reports on this machine.")
     parser.add_argument(
-        "--port", type=port_number, help=f"default: {FIRST_PORT}, or the next that is free"
+        "--port",
+        type=port_number,
+        default=FIRST_PORT,
+        help=f"the first port to try, by default {FIRST_PORT}; 0: any that is free",
     )
     parser.add_argument("--site", type=Path, default=SITE, help=argparse.SUPPRESS)
     arguments = parser.parse_args()

@@ -30,8 +30,8 @@ const UNITS = [
 export function duration(seconds) {
 	if (seconds == null || !Number.isFinite(seconds)) return NOTHING;
 	const [unit, size] = UNITS.find(([, , below]) => seconds < below);
-	const size_of_it = seconds / size;
-	return `${unit === 's' && Number.isInteger(size_of_it) ? size_of_it : size_of_it.toFixed(1)} ${unit}`;
+	const amount = seconds / size;
+	return `${Number.isInteger(amount) ? amount : amount.toFixed(1)} ${unit}`;
 }
 
 const MONTHS = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ');
@@ -54,5 +54,8 @@ const NAMES = {
 
 /** What a person reads for a starter or a platform. @param {string | null | undefined} name */
 export const naming = (name) => NAMES[name] ?? name ?? NOTHING;
+
+/** A threshold as people set it: 75%, 7.5%. @param {number | null | undefined} share */
+export const threshold = (share) => (share == null ? NOTHING : `${+(100 * share).toFixed(2)}%`);
 
 export const formats = { count, decimal, percent, duration, day, naming };
