@@ -26,7 +26,7 @@ import sys
 import warnings
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -68,6 +68,7 @@ FUTURE_TOLERANCE_SECONDS = 300
 FIRST_YEAR, LAST_YEAR = pd.Timestamp(1, 1, 1), pd.Timestamp(9999, 1, 1)
 
 ENDINGS = (".parquet", ".ndjson", ".jsonl", ".json", ".csv")
+UNFINISHED = (".part", ".tmp")
 COMPRESSIONS = (".gz", ".zst")
 # The one name here that is not of Great Expectations: it sees a file only once it has been read.
 READABLE = "expect_file_to_be_readable"
@@ -87,14 +88,22 @@ class UnreadableFileError(Exception):
 
 
 def landed_files(pattern: str) -> list[Path]:
-    """Give the files of a glob, or everything under a folder, sorted; marker files are left out."""
+    """Give the files of a glob, or everything under a folder, sorted.
+
+    Left out: markers, and what is still being written. Raises SettingsError where none is left.
+    """
     if Path(pattern).is_dir():
         pattern = os.path.join(glob.escape(pattern), "**")
     found = (Path(name) for name in glob.glob(pattern, recursive=True))
-    files = sorted(path for path in found if path.is_file() and path.name[0] not in "._")
+    files = sorted(path for path in found if path.is_file() and not is_no_landed_file(path.name))
     if not files:
         raise SettingsError(f"No landed file matches {pattern}: set DROPOFF_EVENTS or --events.")
     return files
+
+
+def is_no_landed_file(name: str) -> bool:
+    """Tell a marker (`_SUCCESS`, `.keep`) or a file that is still being written by its name."""
+    return name.startswith((".", "_")) or name.endswith(UNFINISHED)
 
 
 def known_event_names(seeds: Path) -> list[str]:
@@ -151,7 +160,8 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
         zstandard.ZstdError,
         pa.ArrowException,
     ) as error:
-        reason = shortened(error, 120).rstrip(". ") or type(error).__name__
+        told = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        reason = shortened(told, 120).rstrip(". ")
         raise UnreadableFileError(f"cannot be read: {reason}") from error
 
 
@@ -550,15 +560,20 @@ def check_landing(
     columns = mapped_columns(event_columns)
     settings = json.dumps([event_names, columns, oldest_event_time])
     settings_hash = hashlib.sha256(settings.encode()).hexdigest()[:12]
-    identities = {name: identity(path, settings_hash) for name, path in files.items()}
+    identities = {}
+    for name, path in files.items():
+        with suppress(FileNotFoundError):  # taken away since it was listed: nothing to check
+            identities[name] = identity(path, settings_hash)
     earlier = read_rows(out)
     by_file = remembered_rows(earlier, identities)
-    fresh = [name for name in files if name not in by_file]
+    fresh = [name for name in identities if name not in by_file]
     if fresh:
         checker = Checker(event_names, oldest_event_time)
         all_need_ids = has_event_ids(files.values(), columns["event_id"])
         counts = [rows[0]["count_rows"] for rows in by_file.values()]
         for name in fresh:
+            if not files[name].exists():
+                continue
             rows = check_file(checker, files[name], columns, counts, all_need_ids)
             counts.append(rows[0]["count_rows"])
             known = {

@@ -154,14 +154,26 @@ def test_an_event_may_be_ahead_of_its_receipt_by_the_tolerance(landing, run, ahe
     assert row_of(RECEIVED, "event_time")["is_met"] is not unmet
 
 
-def test_a_file_far_from_the_volume_of_those_before_is_noted(landing, run):
-    for number in range(check.VOLUME_MIN_FILES):
+@pytest.mark.parametrize(
+    ("count_before", "count_rows", "message"),
+    [
+        (5, 10, "The file has 10 rows, where 10 to 1,000 are expected."),
+        (5, 9, "The file has 9 rows, where 10 to 1,000 are expected."),
+        (5, 1001, "The file has 1,001 rows, where 10 to 1,000 are expected."),
+        (4, 9, "The file has 9 rows, where at least 1 are expected."),
+    ],
+)
+def test_a_file_far_from_the_volume_of_those_before_is_noted(
+    landing, run, count_before, count_rows, message
+):
+    for number in range(count_before):
         events(100).to_parquet(landing / f"a{number}.parquet")
-    events(10).to_parquet(landing / "b.parquet")
-    events(9).to_parquet(landing / "c.parquet")
-    assert run()[1] == "7 files checked, 1 expectation not met\n"
-    row = row_of(VOLUME, file_name="landing/events/c.parquet")
-    assert row["message"] == "The file has 9 rows, where 10 to 1,000 are expected."
+    run()
+    events(count_rows).to_parquet(landing / "b.parquet")
+    assert run()[0] == 0
+    row = row_of(VOLUME, file_name="landing/events/b.parquet")
+    assert row["message"] == message
+    assert row["is_met"] is not (count_before == 5 and count_rows != 10)
 
 
 def test_an_empty_file_is_noted(landing, run):
@@ -381,6 +393,7 @@ def test_the_environment_gives_the_defaults(landing, run, monkeypatch):
     (landing / "day=1").mkdir()
     events().to_parquet(landing / "day=1" / "a.parquet")
     (landing / "_SUCCESS").write_text("")
+    (landing / "b.parquet.part").write_text("half of it")
     Path("other").mkdir()
     Path("seeds/event_types.csv").rename("other/event_types.csv")
     monkeypatch.setenv("DROPOFF_EVENTS", "landing/events")

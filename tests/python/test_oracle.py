@@ -292,6 +292,13 @@ def test_what_a_person_reads_of_a_session(marts, names, expected):
     ) == expected
 
 
+def test_a_completion_without_a_conversion_is_a_drop_there():
+    completion = {"label": "Ticket view", "result_label": "Booked", "outcome": "completion"}
+    primary, other = {"is_primary": True}, {"is_primary": False}
+    assert oracle.result_of("dropped", primary, completion, None) == "Dropped at Ticket view"
+    assert oracle.result_of("dropped", other, completion, None) == "Booked"
+
+
 def test_the_conversion_of_another_funnel_converts_nothing(marts):
     session = only_session(marts([(0, "User Login"), (1, "otp"), (2, "login")]))
     assert (session["outcome"], session["converted_at"]) == ("dropped", None)
@@ -463,12 +470,18 @@ def test_overview_and_types_by_hand(marts):
             (100, "Session Started"),
             (102, "App Installed"),
             (200, "App Installed"),
-        ]
+        ],
+        as_of=at(200),
     )
     rows = {row["lead_starter"]: row for row in built["fct_overview_daily"]}
     assert rows["(unmarked)"]["count_system_marked"] == 0
     assert rows["Session Started"]["count_system_marked"] == 2
     assert rows["Session Started"]["total_duration_seconds"] == 2
+    assert rows["App Installed"]["count_open"] == 1
+    assert (
+        rows["App Installed"]["count_events"],
+        rows["App Installed"]["count_events_closed"],
+    ) == (1, 0)
     types = {row["starter_event_name"]: row for row in built["fct_session_types"]}
     assert types["App Installed"]["count_sessions"] == 2
     assert types["App Installed"]["share_of_marked"] == 2 / 3
