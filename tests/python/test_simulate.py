@@ -1,11 +1,13 @@
-"""The bus app's figures, measured by a plain loop over the landing files that knows only the definitions."""
+"""The figures of the bus app, by a plain loop over its files that knows only the definitions."""
 
 import hashlib
+import importlib.util
 import subprocess
 import sys
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -19,6 +21,10 @@ SPEC_USER = "76a7b5c7-90ca-4875-b998-77f50776b042"
 JOIN, TOLERANCE, LATE = timedelta(seconds=60), timedelta(seconds=300), timedelta(seconds=3600)
 OPEN, BOUNCE = timedelta(minutes=30), timedelta(seconds=10)
 OLDEST = datetime(2000, 1, 1)
+
+SPEC = importlib.util.spec_from_file_location("simulate", SCRIPT)
+simulate = sys.modules["simulate"] = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(simulate)
 
 ROLES = pd.read_csv(ROOT / "seeds" / "event_types.csv").set_index("event_name")["role"].to_dict()
 STAGES = pd.read_csv(ROOT / "seeds" / "funnel_stages.csv")
@@ -74,8 +80,8 @@ class Landed:
 
 
 def run(folder, *arguments):
-    command = [sys.executable, SCRIPT, "--out", folder / "events", "--truth", folder / "truth"]
-    return subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+    folders = ["--out", str(folder / "events"), "--truth", str(folder / "truth")]
+    simulate.main([*folders, *arguments])
 
 
 def read_rows(folder):
@@ -91,7 +97,7 @@ def stage_rows(rows):
     """Reject by the first reason that applies, then keep the copy received first."""
     rejected, kept = Counter(), {}
     columns = [rows[c].tolist() for c in ("event_id", "user_id", "event_name")]
-    columns += [rows[c].astype(object).tolist() for c in ("event_time", "received_at")]
+    columns += [pd.DatetimeIndex(rows[c]).to_pydatetime() for c in ("event_time", "received_at")]
     for row in zip(*columns, strict=True):
         event_id, user_id, name, at, received = row
         if is_missing(event_id):
@@ -100,7 +106,7 @@ def stage_rows(rows):
             rejected["missing_user_id"] += 1
         elif is_missing(name):
             rejected["missing_event_name"] += 1
-        elif pd.isna(at) or at < OLDEST:
+        elif at is pd.NaT or at < OLDEST:
             rejected["bad_event_time"] += 1
         elif at > received + TOLERANCE:
             rejected["time_in_future"] += 1
@@ -160,15 +166,14 @@ def measure(folder):
 @pytest.fixture(scope="module")
 def app(tmp_path_factory):
     folder = tmp_path_factory.mktemp("app")
-    result = run(folder)
-    assert result.returncode == 0, result.stderr
+    run(folder)
     return measure(folder)
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     folder = tmp_path_factory.mktemp("small")
-    assert run(folder, "--scale", "0.05").returncode == 0
+    run(folder, "--scale", "0.05")
     return measure(folder)
 
 
@@ -327,10 +332,10 @@ def test_journey_returns_are_within_three_points(app, low, high, wanted):
 
 def test_sessions_of_a_user_follow_each_other_well_apart(app):
     for session in app.sessions:
-        for before, after in zip(session.later, session.later[1:], strict=False):
+        for before, after in pairwise(session.later):
             assert after.start - before.events[-1][0] >= timedelta(seconds=1)
         times = [event[0] for event in session.events]
-        assert all(a < b for a, b in zip(times, times[1:], strict=False))
+        assert all(a < b for a, b in pairwise(times))
 
 
 def test_a_handful_of_sessions_is_still_open(app):
@@ -423,7 +428,10 @@ def test_truth_is_what_the_loop_finds(app):
         assert fact["starters"] == " → ".join(session.starters)
         assert fact["furthest_stage"] == session.stage
         assert session.later[fact["session_number"] - 1] is session
-        assert (fact["behaviour"] == "bouncer") == session.bounced
+        in_a_moment = session.outcome != "converted" and session.duration < BOUNCE
+        assert (fact["behaviour"] == "bouncer") == in_a_moment
+        if fact["why_ended"] == "still active":
+            assert session.outcome == "open"
     assert not facts
 
 
@@ -459,8 +467,10 @@ def test_the_user_of_the_spec_has_the_timeline_of_the_spec(app):
 
 
 def test_later_work_finds_the_old_version_weak_at_the_seats_and_ios_strong_at_payment(app):
-    context = app.rows.drop_duplicates("event_id").set_index("event_id")
-    platform, version = context["platform"].to_dict(), context["app_version"].to_dict()
+    columns = app.rows["event_id"], app.rows["platform"], app.rows["app_version"]
+    ids, platforms, versions = (column.tolist() for column in columns)
+    platform = dict(zip(ids, platforms, strict=True))
+    version = dict(zip(ids, versions, strict=True))
 
     def step(sessions, stage):
         return share((s for s in sessions if s.stage >= stage), lambda s: s.stage > stage)
@@ -496,28 +506,35 @@ def digest(folder):
 
 
 def test_the_same_seed_gives_the_same_files_and_another_seed_others(small, tmp_path):
-    assert run(tmp_path / "same", "--scale", "0.05").returncode == 0
-    assert run(tmp_path / "other", "--scale", "0.05", "--seed", "2").returncode == 0
+    run(tmp_path / "same", "--scale", "0.05")
+    run(tmp_path / "other", "--scale", "0.05", "--seed", "2")
     assert digest(tmp_path / "same") == digest(small.folder)
-    assert digest(tmp_path / "other") != digest(small.folder)
-    ids = set(read_rows(tmp_path / "other")["event_id"]) & set(small.rows["event_id"])
-    assert {i for i in ids if not is_missing(i)} == set()
+    other = read_rows(tmp_path / "other")
+    shared = set(other["event_id"]) & set(small.rows["event_id"])
+    assert all(map(is_missing, shared))
+    sessions = sessionize(stage_rows(other)[1])
+    counts = [Counter(tuple(s.starters) for s in each) for each in (sessions, small.sessions)]
+    assert counts[0] == counts[1]
 
 
-def test_another_seed_has_the_same_exact_counts(tmp_path):
-    assert run(tmp_path, "--scale", "0.3", "--seed", "7").returncode == 0
-    sessions = sessionize(stage_rows(read_rows(tmp_path))[1])
-    assert len(sessions) == round(37_058 * 0.3)
-    journeys = sum(JOURNEY in s.starters for s in sessions)
-    assert journeys == pytest.approx(27_380 * 0.3, abs=1)
-
-
-def test_blocks_of_a_larger_scale_share_no_user_and_keep_their_days(tmp_path):
-    assert run(tmp_path, "--scale", "1.2").returncode == 0
-    truth = pd.read_parquet(tmp_path / "truth" / "sessions.parquet")
-    assert len(truth) == pytest.approx(37_058 * 1.2, abs=1)
-    assert truth["true_session"].is_unique
+def test_a_larger_scale_is_blocks_of_other_users_in_several_parts_a_day(tmp_path, monkeypatch):
+    monkeypatch.setattr(simulate, "LARGEST_BLOCK", 0.02)
+    monkeypatch.setattr(simulate, "BLOCKS_AT_ONCE", 2)
+    run(tmp_path, "--scale", "0.05")
+    names = sorted(path.name for path in (tmp_path / "events").iterdir())
+    assert names[:2] == ["2026-01-12-001.parquet", "2026-01-12-002.parquet"]
+    assert sorted(path.name for path in (tmp_path / "truth").iterdir()) == [
+        "events-001.parquet",
+        "events-002.parquet",
+        "sessions-001.parquet",
+        "sessions-002.parquet",
+    ]
+    truth = pd.concat(pd.read_parquet(f) for f in sorted((tmp_path / "truth").glob("s*")))
+    assert len(truth) == pytest.approx(37_058 * 0.05, abs=2)
+    assert truth["true_session"].tolist() == list(range(len(truth)))
     assert not truth.duplicated(["user_id", "session_number"]).any()
+    sessions = measure(tmp_path).sessions
+    assert Counter(" → ".join(s.starters) for s in sessions) == Counter(truth["starters"])
 
 
 def test_a_run_replaces_the_files_of_the_run_before_and_no_others(tmp_path):
@@ -525,7 +542,7 @@ def test_a_run_replaces_the_files_of_the_run_before_and_no_others(tmp_path):
     events.mkdir()
     for name in ("2025-01-01.parquet", "2026-01-12-003.parquet", "mine.parquet", "notes.txt"):
         (events / name).write_text("kept or not")
-    assert run(tmp_path, "--scale", "0.01").returncode == 0
+    run(tmp_path, "--scale", "0.01")
     names = {path.name for path in events.iterdir()}
     assert {"mine.parquet", "notes.txt"} <= names
     assert not {"2025-01-01.parquet", "2026-01-12-003.parquet"} & names
@@ -543,18 +560,27 @@ def test_a_run_replaces_the_files_of_the_run_before_and_no_others(tmp_path):
         ("--speed", "1"),
     ],
 )
-def test_bad_arguments_get_one_sentence_and_exit_code_2(tmp_path, arguments):
-    result = run(tmp_path, *arguments)
-    assert result.returncode == 2
-    assert len(result.stderr.splitlines()) == 1
-    assert result.stderr.endswith(".\n")
-    assert "Traceback" not in result.stderr
+def test_bad_arguments_get_one_sentence_and_exit_code_2(tmp_path, capsys, arguments):
+    with pytest.raises(SystemExit) as stop:
+        run(tmp_path, *arguments)
+    message = capsys.readouterr().err
+    assert stop.value.code == 2
+    assert len(message.splitlines()) == 1
+    assert message.endswith(".\n")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_cannot_be_written_gets_one_sentence(tmp_path):
     (tmp_path / "events").write_text("a file, no folder")
-    result = run(tmp_path, "--scale", "0.01")
+    command = [sys.executable, SCRIPT, "--scale", "0.01", "--out", tmp_path / "events"]
+    command += ["--truth", tmp_path / "truth"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 2
     assert len(result.stderr.splitlines()) == 1
     assert "Traceback" not in result.stderr
+
+
+def test_one_folder_for_both_is_refused(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        simulate.main(["--out", str(tmp_path), "--truth", str(tmp_path)])
+    assert "two folders" in capsys.readouterr().err
