@@ -238,8 +238,8 @@ def main() -> None:
 
     server = listen(arguments.site, arguments.port)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    print(f"The reports are at http://localhost:{server.server_port}/", flush=True)
     with contextlib.suppress(KeyboardInterrupt):
+        print(f"The reports are at http://localhost:{server.server_port}/", flush=True)
         server.serve_forever()
     server.server_close()
 

@@ -1,0 +1,135 @@
+"""What the page tests share: the built site, the warehouse behind it, and a browser."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import duckdb
+import pytest
+from places import ROOT, SERVE, SITE
+from playwright.sync_api import sync_playwright
+
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+PATIENCE = 60_000  # ms: on two busy cores DuckDB takes its time to start
+
+
+@pytest.fixture(scope="session")
+def site():
+    """Address of the built site, served as people get it."""
+    if not (SITE / "index.html").is_file():
+        pytest.fail("The reports are not built yet: run make reports.", pytrace=False)
+    server = subprocess.Popen(
+        [sys.executable, SERVE, "--port", "0"], stdout=subprocess.PIPE, text=True
+    )
+    yield server.stdout.readline().split()[-1]
+    server.terminate()
+    server.wait(timeout=10)
+
+
+@pytest.fixture(scope="session")
+def warehouse():
+    """The warehouse that the site was built from, read only."""
+    path = ROOT / os.environ.get("DROPOFF_WAREHOUSE", "warehouse.duckdb")
+    if not path.is_file():
+        pytest.fail(f"There is no warehouse at {path.name}: run make build.", pytrace=False)
+    connection = duckdb.connect(str(path), read_only=True)
+    yield connection
+    connection.close()
+
+
+@pytest.fixture(scope="session")
+def rows(warehouse):
+    """Rows of a query on the warehouse, as dicts."""
+
+    def run(query, *values):
+        result = warehouse.execute(query, list(values))
+        names = [column[0] for column in result.description]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Debian's Chromium with a new profile."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if not chromium:
+        pytest.fail(
+            "There is no Chromium to look at the pages with: run make setup-browser, "
+            "or install Debian's package chromium.",
+            pytrace=False,
+        )
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Look:
+    """A page as one reader sees it, with what went wrong behind it."""
+
+    def __init__(self, context, site):
+        self.site = site
+        self.complaints = []
+        self.foreign = []
+        context.route(lambda url: not url.startswith((site, "data:", "blob:")), self.refuse)
+        self.page = context.new_page()
+        self.page.set_default_timeout(PATIENCE)
+        self.page.on("console", self.hear)
+        self.page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
+        self.page.on("response", self.check)
+
+    def refuse(self, route):
+        self.foreign.append(route.request.url)
+        route.abort()
+
+    def hear(self, message):
+        if message.type == "error":
+            self.complaints.append(f"console: {message.text}")
+
+    def check(self, response):
+        if response.status >= 400:
+            self.complaints.append(f"{response.status}: {response.url}")
+
+    def open(self, path):
+        """Go there, and wait until DuckDB has answered what the page asks of it."""
+        self.page.goto(self.site + path, wait_until="networkidle", timeout=PATIENCE)
+        self.page.wait_for_function(
+            "() => window[Symbol.for('EVIDENCE_QUERY_ENGINE')]"
+            " && !document.querySelector('.reading')"
+        )
+        return self
+
+    def choose(self, name, value):
+        """Set a filter."""
+        field = self.page.locator(f"form.filters [name={name}]")
+        if name in ("from", "to"):
+            field.fill(value)
+        else:
+            field.select_option(value)
+
+
+@pytest.fixture
+def look(browser, site):
+    """Look at the site with a window of some width, in a time zone far from the warehouse's."""
+    contexts = []
+
+    def new(width=1280):
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, timezone_id="America/Los_Angeles"
+        )
+        contexts.append(context)
+        return Look(context, site)
+
+    yield new
+    for context in contexts:
+        context.close()

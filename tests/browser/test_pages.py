@@ -1,0 +1,544 @@
+"""Each page loads, asks no other host, fits a phone, and shows what the warehouse says.
+
+The figures are compared with SQL on the row-level marts, not on the daily ones that pages read.
+"""
+
+import json
+import re
+from itertools import pairwise
+
+import pyarrow
+import pytest
+from playwright.sync_api import expect
+from written import count, day, decimal, duration, percent
+
+PAGES = {
+    "/": "Overview",
+    "/funnel/": "Funnel",
+    "/drop-offs/": "Drop-offs",
+    "/data-health/": "Data health",
+    "/definitions/": "Definitions",
+}
+WITH_FILTERS = ["/", "/funnel/", "/drop-offs/"]
+
+OVERVIEW = """
+    select
+        count(*) as count_sessions,
+        coalesce(sum(sessions.count_starters), 0) as count_system_marked,
+        count(*) filter (where outcome = 'open') as count_open,
+        avg(count_events) filter (where outcome <> 'open') as events_per_session,
+        avg(duration_seconds) filter (where outcome <> 'open') as duration_seconds,
+        avg(is_bounce::int) filter (where outcome <> 'open') as bounce_rate,
+        avg(is_converted::int) filter (where outcome <> 'open') as conversion_rate,
+        min(sessions.session_date) as first_day,
+        max(sessions.session_date) as last_day,
+    from marts.fct_sessions as sessions
+    where {where}
+"""
+WRITTEN = {
+    "count_sessions": count,
+    "count_system_marked": count,
+    "count_open": count,
+    "events_per_session": decimal,
+    "duration_seconds": duration,
+    "bounce_rate": percent,
+    "conversion_rate": percent,
+}
+
+
+def chosen(starter=None, platform=None, first_day=None, last_day=None):
+    """The sessions that filters leave, as a condition on `sessions`."""
+    conditions = ["true"]
+    if starter:
+        conditions.append(f"""sessions.session_id in (
+            select session_id from marts.fct_session_starters
+            where starter_event_name = {quoted(starter)})""")
+    if platform:
+        conditions.append(f"coalesce(sessions.platform, '(unknown)') = {quoted(platform)}")
+    if first_day:
+        conditions.append(f"sessions.session_date >= '{first_day}'")
+    if last_day:
+        conditions.append(f"sessions.session_date <= '{last_day}'")
+    return " and ".join(conditions)
+
+
+def quoted(text):
+    return "'" + text.replace("'", "''") + "'"
+
+
+def row(page, table, name):
+    return page.locator(f'[aria-label="{table}"] [data-row={json.dumps(name)}]')
+
+
+def figure(locator, metric):
+    return locator.locator(f'[data-metric="{metric}"]')
+
+
+@pytest.fixture(scope="module")
+def usual(rows):
+    """A starter, a platform and a week that the warehouse has, the most frequent ones."""
+    starters = rows("""
+        select starter_event_name from marts.fct_session_starters
+        group by all order by count(*) desc, starter_event_name""")
+    platforms = rows("""
+        select coalesce(platform, '(unknown)') as platform from marts.fct_sessions
+        group by all order by count(*) desc, platform""")
+    (days,) = rows("""
+        select min(session_date) + 2 as first_day, min(session_date) + 8 as last_day
+        from marts.fct_sessions""")
+    return {
+        "starter": starters[0]["starter_event_name"] if starters else None,
+        "platform": platforms[-1]["platform"],
+        "first_day": str(days["first_day"]),
+        "last_day": str(days["last_day"]),
+    }
+
+
+# Every page
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_loads_without_complaint_and_fits(look, path, width):
+    seen = look(width).open(path)
+    assert seen.complaints == []
+    assert seen.foreign == []
+    assert seen.page.title() == f"{PAGES[path]} · dropoff"
+    expect(seen.page.locator("h1")).to_have_text(PAGES[path])
+    assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
+    # What a narrow window cuts off is not there, unless its box scrolls by itself.
+    cut_off = seen.page.evaluate("""() => [...document.querySelectorAll('main *')]
+        .filter((part) => part.getClientRects().length && part.innerText?.trim())
+        .filter((part) => !part.closest('.scroll, .table-container, [class*=scrollbox], table'))
+        .filter((part) => part.getBoundingClientRect().right > innerWidth + 1)
+        .map((part) => part.outerHTML.slice(0, 200))""")
+    assert cut_off == []
+
+
+def test_nothing_of_the_template_is_left(look):
+    seen = look()
+    for path in PAGES:
+        seen.open(path)
+        assert "evidence" not in seen.page.locator("body").inner_text().lower()
+        head = seen.page.locator("head").inner_html().lower()
+        assert "evidence_dev" not in head
+        outside = seen.page.locator("a[href^=http]").evaluate_all("links => links.map(l => l.href)")
+        assert [link for link in outside if not link.startswith(seen.site)] == []
+
+
+def test_the_pages_stand_in_their_order(look):
+    seen = look().open("/")
+    names = seen.page.locator("aside a").all_inner_texts()
+    assert [name.strip() for name in names] == list(PAGES.values())
+
+
+def test_every_definition_that_a_page_names_is_there(look):
+    seen = look()
+    wanted = set()
+    for path in PAGES:
+        seen.open(path)
+        links = seen.page.locator("main a[href*='/definitions/#']")
+        wanted |= set(links.evaluate_all("links => links.map(link => link.hash.slice(1))"))
+    ids = seen.open("/definitions/").page.locator("main [id]")
+    assert wanted
+    assert wanted <= set(ids.evaluate_all("parts => parts.map(part => part.id)"))
+
+
+# Overview
+
+
+def expect_overview(seen, rows, **filters):
+    (truth,) = rows(OVERVIEW.format(where=chosen(**filters)))
+    for name, write in WRITTEN.items():
+        card = seen.page.locator(f'.cards [data-metric="{name}"]')
+        expect(card, name).to_have_text(write(truth[name]), timeout=30_000)
+    sentence = seen.page.locator('[data-metric="sentence"]')
+    expect(sentence).to_contain_text(f"{count(truth['count_sessions'])} sessions")
+    expect(sentence).to_contain_text(f"{day(truth['first_day'])} to {day(truth['last_day'])}")
+
+
+def test_the_cards_show_what_the_sessions_say(look, rows):
+    expect_overview(look().open("/"), rows)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [["starter"], ["platform"], ["first_day", "last_day"], ["starter", "platform", "first_day"]],
+)
+def test_filters_change_the_cards_to_what_the_sessions_say(look, rows, usual, names):
+    filters = {name: usual[name] for name in names}
+    seen = look().open("/")
+    for name, value in filters.items():
+        if value is not None:
+            seen.choose({"first_day": "from", "last_day": "to"}.get(name, name), value)
+    expect_overview(seen, rows, **filters)
+    assert seen.complaints == []
+    seen.page.get_by_role("button", name="Show all").click()
+    expect_overview(seen, rows)
+
+
+def test_filters_stand_in_the_address_and_go_along(look, rows, usual):
+    seen = look().open("/")
+    seen.choose("platform", usual["platform"])
+    expect(seen.page).to_have_url(re.compile(r"\?platform="))
+    shared = look().open(seen.page.url.removeprefix(seen.site))
+    expect_overview(shared, rows, platform=usual["platform"])
+    seen.page.locator("aside a", has_text="Drop-offs").click()
+    expect(seen.page.locator("h1")).to_have_text("Drop-offs")
+    expect(seen.page.locator("[name=platform]")).to_have_value(usual["platform"])
+    expect_end_events(seen, rows, platform=usual["platform"])
+
+
+def test_what_an_address_says_that_is_not_there_is_not_used(look, rows):
+    seen = look().open("/?starter=%27%20or%201%3D1--&platform=nowhere&from=yesterday")
+    expect_overview(seen, rows)
+    assert seen.complaints == []
+
+
+def test_days_in_the_wrong_order_say_so(look, usual):
+    seen = look().open("/")
+    seen.choose("from", usual["last_day"])
+    seen.choose("to", usual["first_day"])
+    expect(seen.page.get_by_text("The first day chosen is after the last one")).to_be_visible()
+    expect(seen.page.locator('.cards [data-metric="count_sessions"]')).to_have_text("0")
+    expect(seen.page.locator('.cards [data-metric="bounce_rate"]')).to_have_text("–")
+    expect(seen.page.locator('[data-metric="sentence"]')).to_contain_text("There is no session")
+
+
+def test_session_types_are_shares_of_the_marked_sessions(look, rows):
+    seen = look().open("/")
+    for truth in rows("select * from marts.fct_session_types"):
+        bar = row(seen.page, "Session types", truth["starter_event_name"])
+        expect(figure(bar, "value")).to_have_text(count(truth["count_sessions"]))
+        expect(figure(bar, "share")).to_have_text(percent(truth["share_of_marked"]))
+
+
+def test_each_starter_has_the_figures_of_its_sessions(look, rows):
+    seen = look().open("/")
+    for starter in rows("select starter_event_name from marts.fct_session_types"):
+        name = starter["starter_event_name"]
+        (truth,) = rows(OVERVIEW.format(where=chosen(starter=name)))
+        line = row(seen.page, "Sessions by starter", name)
+        for metric in set(WRITTEN) - {"count_system_marked"}:
+            expect(figure(line, metric), f"{name} {metric}").to_have_text(
+                WRITTEN[metric](truth[metric])
+            )
+
+
+# Funnel
+
+
+def expect_stages(seen, stages):
+    assert stages
+    for truth in stages:
+        line = row(seen.page, "Stages of the funnel", truth["stage"])
+        expect(figure(line, "count_reached")).to_have_text(
+            count(truth["count_reached"]), timeout=30_000
+        )
+        expect(figure(line, "share_of_sessions")).to_have_text(percent(truth["share_of_sessions"]))
+        expect(figure(line, "step_conversion_rate")).to_have_text(
+            percent(truth["step_conversion_rate"])
+        )
+        expect(figure(line, "count_open")).to_have_text(count(truth["count_open"]))
+        expect(figure(line, "count_dropped")).to_have_text(
+            "" if truth["stage_outcome"] else count(truth["count_dropped"])
+        )
+        mark = figure(line, "mark")
+        if truth["stage_outcome"]:
+            word = "Conversion" if truth["stage_outcome"] == "conversion" else "Completed"
+            expect(mark).to_contain_text(word)
+        elif truth["is_drop_off"]:
+            expect(mark).to_contain_text("Drop-off")
+        else:
+            expect(mark).to_have_count(0)
+
+
+def stages_of(rows, funnel, starter="(all)", segment="(all)", segment_value="(all)"):
+    """The stages as the unfiltered mart has them: `count_sessions` there is those that reached."""
+    return rows(
+        """
+        select *, count_sessions as count_reached from marts.fct_funnel_stages
+        where funnel = ? and starter_event_name = ? and segment = ? and segment_value = ?
+        order by stage_order""",
+        funnel,
+        starter,
+        segment,
+        segment_value,
+    )
+
+
+@pytest.fixture(scope="module")
+def primary(rows):
+    return rows("select primary_funnel from marts.dim_settings")[0]["primary_funnel"]
+
+
+def test_each_funnel_shows_its_stages(look, rows, primary):
+    seen = look().open("/funnel/")
+    expect(seen.page.locator("[name=funnel]")).to_have_value(primary)
+    expect_stages(seen, stages_of(rows, primary))
+    for other in rows("select distinct funnel from marts.fct_funnel_stages order by funnel"):
+        seen.choose("funnel", other["funnel"])
+        expect_stages(seen, stages_of(rows, other["funnel"]))
+
+
+def test_a_starter_and_a_platform_change_the_stages(look, rows, usual, primary):
+    seen = look().open("/funnel/")
+    if usual["starter"]:
+        seen.choose("starter", usual["starter"])
+        expect_stages(seen, stages_of(rows, primary, usual["starter"]))
+    seen.choose("platform", usual["platform"])
+    expect_stages(
+        seen,
+        stages_of(rows, primary, usual["starter"] or "(all)", "platform", usual["platform"]),
+    )
+
+
+def test_the_sentence_names_the_worst_leak(look, rows, primary):
+    stages = stages_of(rows, primary)
+    pairs = pairwise(stages)
+    leaks = [(stage, after) for stage, after in pairs if not stage["stage_outcome"]]
+    stage, after = max(leaks, key=lambda pair: pair[0]["count_dropped"])
+    sentence = look().open("/funnel/").page.locator('[data-metric="sentence"]')
+    expect(sentence).to_contain_text(
+        f"between {stage['stage_label']} and {after['stage_label']}: "
+        f"{count(stage['count_dropped'])} of the {count(stage['count_reached'])}"
+    )
+
+
+# Drop-offs
+
+
+def expect_end_events(seen, rows, **filters):
+    where = chosen(**filters)
+    (settings,) = rows("select high_drop_share from marts.dim_settings")
+    truths = rows(f"""
+        with sessions as (
+            select * from marts.fct_sessions as sessions
+            where sessions.outcome <> 'open' and {where}
+        ),
+        reached as (
+            select event_name, count(distinct session_id) as count_reached
+            from marts.fct_session_events
+            where session_id in (select session_id from sessions)
+            group by event_name
+        )
+        select
+            sessions.last_event_name as event_name,
+            count(*) as count_ended,
+            count(*) / (select count(*) from sessions) as share,
+            count(*) / any_value(reached.count_reached) as exit_rate,
+            any_value(known.event_short_name) as name,
+            bool_or(known.is_likely_exit) as is_likely_exit
+        from sessions
+        inner join reached on sessions.last_event_name = reached.event_name
+        inner join (
+            select distinct event_name, event_short_name, is_likely_exit
+            from marts.fct_end_events_daily
+        ) as known on sessions.last_event_name = known.event_name
+        group by sessions.last_event_name
+        order by count_ended desc, event_name
+        limit 12""")
+    assert truths
+    for truth in truths:
+        line = row(seen.page, "End events", truth["name"])
+        expect(figure(line, "value")).to_have_text(count(truth["count_ended"]), timeout=30_000)
+        expect(figure(line, "share")).to_have_text(percent(truth["share"]))
+        expect(figure(line, "exit_rate")).to_have_text(percent(truth["exit_rate"]))
+        if truth["is_likely_exit"]:
+            expect(line.locator(".mark")).to_have_text("likely exit")
+        elif truth["share"] >= settings["high_drop_share"]:
+            expect(line.locator(".mark")).to_have_text("▲ HIGH")
+        else:
+            expect(line.locator(".mark")).to_have_text("")
+
+
+def test_end_events_are_those_of_the_sessions(look, rows):
+    expect_end_events(look().open("/drop-offs/"), rows)
+
+
+@pytest.mark.parametrize("names", [["starter"], ["platform"], ["first_day", "last_day"]])
+def test_filters_change_the_end_events(look, rows, usual, names):
+    seen = look().open("/drop-offs/")
+    filters = {name: usual[name] for name in names}
+    for name, value in filters.items():
+        if value is not None:
+            seen.choose({"first_day": "from", "last_day": "to"}.get(name, name), value)
+    expect_end_events(seen, rows, **filters)
+
+
+def test_the_heatmap_shows_each_starters_share(look, rows):
+    seen = look().open("/drop-offs/")
+    table = '[aria-label="Share of sessions that end at each event, by starter"]'
+    for truth in rows("""
+        select * from marts.fct_end_events
+        where event_name in (
+            select event_name from marts.fct_end_events where starter_event_name = '(all)'
+            order by count_ended desc, event_name limit 3
+        )"""):
+        cell = seen.page.locator(
+            f"{table} [data-row={json.dumps(truth['event_name'])}]"
+            f" [data-column={json.dumps(truth['starter_event_name'])}]"
+        )
+        expect(cell).to_have_text(percent(truth["share_of_sessions"]))
+
+
+# Data health
+
+
+def test_data_health_shows_every_row_that_landed(look, rows):
+    seen = look().open("/data-health/")
+    (truth,) = rows("""
+        select
+            sum(count_landed) as count_landed,
+            sum(count_staged) as count_staged,
+            sum(count_rejected) as count_rejected,
+            sum(count_late) / sum(count_staged) as share_late,
+            sum(count_unknown_events) / sum(count_staged) as share_unknown_events,
+            max(max_lag_seconds) as max_lag_seconds
+        from marts.fct_data_health""")
+    assert truth["count_landed"] == truth["count_staged"] + truth["count_rejected"]
+    for name in ("count_landed", "count_staged", "count_rejected"):
+        card = seen.page.locator(f'.cards [data-metric="{name}"]')
+        expect(card).to_have_text(count(truth[name]))
+    for name in ("share_late", "share_unknown_events"):
+        card = seen.page.locator(f'.cards [data-metric="{name}"]')
+        expect(card).to_have_text(percent(truth[name]))
+    lag = seen.page.locator('.cards [data-metric="max_lag_seconds"]')
+    expect(lag).to_have_text(duration(truth["max_lag_seconds"]))
+
+
+def test_rejected_rows_are_shown_by_reason_on_the_days_chosen(look, rows):
+    reasons = {
+        "Unreadable row": "unreadable",
+        "No event id": "missing_event_id",
+        "No user id": "missing_user_id",
+        "No event name": "missing_event_name",
+        "Bad event time": "bad_event_time",
+        "Time in the future": "time_in_future",
+        "Duplicate event id": "duplicate_event_id",
+    }
+    sums = ", ".join(f"sum(count_{reason}) as {reason}" for reason in reasons.values())
+    seen = look().open("/data-health/")
+    (first,) = rows("""
+        select received_date from marts.fct_data_health
+        where received_date > (select min(received_date) from marts.fct_data_health)
+        order by count_rejected desc, received_date limit 1""")
+    for condition, choose in (
+        ("true", None),
+        (f"received_date >= '{first['received_date']}'", str(first["received_date"])),
+    ):
+        if choose:
+            seen.choose("from", choose)
+        (truth,) = rows(f"select {sums} from marts.fct_data_health where {condition}")
+        for words, reason in reasons.items():
+            bar = row(seen.page, "Rejected rows by reason", words)
+            expect(figure(bar, "value")).to_have_text(count(truth[reason]), timeout=30_000)
+
+
+def test_unknown_names_and_landing_checks_are_listed(look, rows):
+    seen = look().open("/data-health/")
+    for truth in rows("""
+        select event_short_name, count_events from marts.dim_event_types
+        where not is_known order by count_events desc, event_short_name limit 50"""):
+        bar = row(seen.page, "Unknown event names", truth["event_short_name"])
+        expect(figure(bar, "value")).to_have_text(count(truth["count_events"]))
+    (checks,) = rows("""
+        select count(*) as checked, count(*) filter (where not is_met) as not_met
+        from marts.fct_landing_checks""")
+    if checks["checked"]:
+        expect(seen.page.get_by_text("expectations were checked on landed files")).to_contain_text(
+            count(checks["checked"])
+        )
+        listed = seen.page.locator('[aria-label="Checks at landing"] tbody tr')
+        expect(listed).to_have_count(min(checks["checked"], 200))
+        not_met = seen.page.locator('[aria-label="Checks at landing"] td', has_text="✗")
+        expect(not_met).to_have_count(min(checks["not_met"], 200))
+    else:
+        expect(seen.page.get_by_text("No landed file was checked.")).to_be_visible()
+
+
+# What other apps send: the site's own pages over other data
+
+
+def over_data(seen, change):
+    """Let the pages of `seen` read what `change` makes of each table."""
+
+    def answer(route):
+        name = route.request.url.rsplit("/", 1)[-1].removesuffix(".arrow")
+        table = pyarrow.ipc.open_stream(route.fetch().body()).read_all()
+        sink = pyarrow.BufferOutputStream()
+        with pyarrow.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(change(name, table))
+        route.fulfill(body=sink.getvalue().to_pybytes())
+
+    context = seen.page.context
+    # What was computed when the site was built would be shown until the rows are read.
+    context.route("**/api/**/all-queries.json", lambda route: route.fulfill(body="{}"))
+    context.route("**/data/**/*.arrow", answer)
+
+
+NASTY = [
+    "<script>window.hacked=1</script><img src=x onerror=window.hacked=1>",
+    'it\'s "quoted" {{ name }} {name} ${inputs} `tick`',
+    "line one\nline two\ttab",
+    "🚌🎫 émoji ناقص",
+    "&lt;b&gt; & \\ % ' or 1=1 --",
+    "a" * 79 + "…",
+]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_names_are_text_whatever_they_hold(look, width):
+    seen = look(width)
+
+    def with_nasty_names(name, table):
+        for column in ("event_name", "event_short_name", "starter_event_name", "platform"):
+            if column not in table.column_names or name == "fct_landing_checks":
+                continue
+            values = table.column(column).to_pylist()
+            names = [value for value in dict.fromkeys(values) if value and value[0] != "("]
+            nasty = dict(zip(names, NASTY, strict=False))
+            changed = pyarrow.array([nasty.get(value, value) for value in values], pyarrow.utf8())
+            place = table.column_names.index(column)
+            table = table.set_column(place, table.schema.field(column), changed)
+        return table
+
+    over_data(seen, with_nasty_names)
+    for path in [*WITH_FILTERS, "/data-health/"]:
+        seen.open(path)
+        assert seen.page.evaluate("window.hacked") is None
+        assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
+        assert seen.page.locator("main img, main script").count() == 0
+    seen.open("/drop-offs/")
+    for name in NASTY[:5]:
+        assert seen.page.get_by_text(name).count() > 0
+    # A name goes through the filters into SQL and back.
+    seen.open("/")
+    for name in NASTY[:5]:
+        if seen.page.locator("[name=starter] option", has_text=name).count():
+            seen.choose("starter", name)
+            line = row(seen.page, "Sessions by starter", name)
+            sessions = figure(line, "count_sessions").inner_text()
+            card = seen.page.locator('.cards [data-metric="count_sessions"]')
+            expect(card).to_have_text(sessions)
+    assert seen.complaints == []
+    assert seen.foreign == []
+
+
+def test_an_app_without_a_single_row_is_told_in_words(look):
+    seen = look()
+    over_data(
+        seen,
+        lambda name, table: table if name == "dim_settings" else table.slice(0, 0),
+    )
+    for path, words in {
+        "/": "There is no session here",
+        "/funnel/": "No session of this funnel is here",
+        "/drop-offs/": "No session has ended here",
+        "/data-health/": "No row has landed here",
+    }.items():
+        seen.open(path)
+        expect(seen.page.locator('[data-metric="sentence"]')).to_contain_text(words)
+        text = seen.page.locator("main").inner_text()
+        assert not re.search(r"\b(NaN|Infinity|undefined|null|Reading …)", text)
+    assert seen.complaints == []
