@@ -34,6 +34,7 @@ from typing import IO, TYPE_CHECKING, Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+import yaml
 import zstandard
 
 if TYPE_CHECKING:
@@ -118,14 +119,23 @@ def known_event_names(seeds: Path) -> list[str]:
         raise SettingsError(f"{path} cannot be read: set DROPOFF_SEEDS or --seeds.") from error
 
 
-def mapped_columns(text: str) -> dict[str, str]:
-    """Give the input's name of each of our columns, from the JSON of the var event_columns."""
+def given_vars(text: str) -> Row:
+    """Read the vars as dbt does: YAML. Raises SettingsError where they are none."""
     try:
-        given = json.loads(text or "{}")
-    except ValueError as error:
-        raise SettingsError(f"event_columns is not JSON: {error}.") from error
+        given = yaml.safe_load(text) or {}
+        pd.Timestamp(given.get("oldest_event_time", OLDEST_EVENT_TIME))
+    except (yaml.YAMLError, AttributeError, ValueError) as error:
+        problem = str(error).splitlines()[0]
+        raise SettingsError(f"VARS cannot be read: {problem}; write it like {{a: 1}}.") from error
+    return given
+
+
+def mapped_columns(given: object) -> dict[str, str]:
+    """Give the input's name of each of our columns, from the var event_columns."""
     if not isinstance(given, dict) or not all(isinstance(name, str) for name in given.values()):
-        raise SettingsError("event_columns is not a JSON object of our names to the input's.")
+        raise SettingsError(
+            "event_columns does not map our names to the input's, like {user_id: distinct_id}."
+        )
     return {ours: given.get(ours, ours) for ours in OUR_COLUMNS}
 
 
@@ -548,7 +558,7 @@ def remembered_rows(earlier: list[Row], identities: dict[str, Row]) -> dict[str,
 
 
 def check_landing(
-    events: str, seeds: Path, out: Path, event_columns: str, oldest_event_time: str
+    events: str, seeds: Path, out: Path, columns: dict[str, str], oldest_event_time: str
 ) -> tuple[str, str | None]:
     """Check the files not checked before; give the line to print and, where fatal, the sentence.
 
@@ -557,7 +567,6 @@ def check_landing(
     """
     files = {os.path.relpath(path): path for path in landed_files(events)}
     event_names = known_event_names(seeds)
-    columns = mapped_columns(event_columns)
     settings = json.dumps([event_names, columns, oldest_event_time])
     settings_hash = hashlib.sha256(settings.encode()).hexdigest()[:12]
     identities = {}
@@ -671,17 +680,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--out", default=warehouse.removesuffix(".duckdb") + ".checks.ndjson", type=Path
     )
-    parser.add_argument("--event-columns", default="{}", help="JSON, our names to the input's")
-    parser.add_argument("--oldest-event-time", default=OLDEST_EVENT_TIME, help="as the var")
+    parser.add_argument("--vars", default="", help="as for dbt: event_columns, oldest_event_time")
     given = parser.parse_args(arguments)
-    try:
-        pd.Timestamp(given.oldest_event_time)
-    except ValueError:
-        parser.error(f"--oldest-event-time is not a time: {given.oldest_event_time}")
     csv.field_size_limit(sys.maxsize)
     try:
+        dbt_vars = given_vars(given.vars)
+        columns = mapped_columns(dbt_vars.get("event_columns", {}))
+        oldest_event_time = str(dbt_vars.get("oldest_event_time", OLDEST_EVENT_TIME))
         line, fatal = check_landing(
-            given.events, given.seeds, given.out, given.event_columns, given.oldest_event_time
+            given.events, given.seeds, given.out, columns, oldest_event_time
         )
     except SettingsError as error:
         print(error, file=sys.stderr)

@@ -40,6 +40,14 @@
     end
 {%- endmacro %}
 
+{# a value in a JSON object -> timestamp or null: text, or a number that is whole #}
+{% macro timestamp_from_json(json, path) -%}
+    case json_type({{ json }}, {{ path }})
+        when 'VARCHAR' then {{ timestamp_from_text('json_extract_string(' ~ json ~ ', ' ~ path ~ ')') }}
+        else {{ timestamp_from_column('try_cast(json_extract_string(' ~ json ~ ', ' ~ path ~ ') as double)', 'DOUBLE') }}
+    end
+{%- endmacro %}
+
 {# any landed column -> timestamp or null, by the type it was landed with #}
 {% macro timestamp_from_column(column, data_type) -%}
     {%- set data_type = data_type | upper -%}

@@ -15,7 +15,9 @@ import duckdb
 
 DBT = Path(sys.executable).with_name("dbt")
 # where dbt's own account of what went wrong begins, and what it adds that helps nobody
-TROUBLE = re.compile(r"(Compilation|Runtime|Database|Parsing) Error|Failure in|Encountered an error")
+TROUBLE = re.compile(
+    r"(Compilation|Runtime|Database|Parsing) Error|Failure in|Encountered an error"
+)
 NOISE = re.compile(r"^\s*(> in|> called by|compiled code at|$)")
 TIMESTAMP = re.compile(r"^\d\d:\d\d:\d\d\s*")
 

@@ -33,6 +33,7 @@ events_summed as (
         cast(sum(count_reached) as bigint) as count_reached
     from end_events_daily
     group by starter_event_name, event_name, event_short_name, is_likely_exit
+    having sum(count_ended) > 0
 
 ),
 

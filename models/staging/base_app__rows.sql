@@ -44,8 +44,8 @@ text_rows as (
         {% for column in text_columns %}
         json_extract_string(json, {{ json_path(landed_name(column)) }}) as {{ column }},
         {% endfor %}
-        json_extract_string(json, {{ json_path(landed_name('event_time')) }}) as event_time_text,
-        json_extract_string(json, {{ json_path(landed_name('received_at')) }}) as received_at_text
+        {{ timestamp_from_json('json', json_path(landed_name('event_time'))) }} as event_at,
+        {{ timestamp_from_json('json', json_path(landed_name('received_at'))) }} as received_at
     from text_records_read
 
 ),
@@ -56,8 +56,8 @@ text_rows_typed as (
         file_name,
         file_row_number,
         is_readable,
-        {{ timestamp_from_text('event_time_text') }} as event_at,
-        {{ timestamp_from_text('received_at_text') }} as received_at,
+        event_at,
+        received_at,
         {% if has_event_ids %}event_id,{% else %}{{ row_hash('json', 'event_at') }} as event_id,{% endif %}
         user_id,
         event_name,

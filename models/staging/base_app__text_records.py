@@ -30,7 +30,10 @@ def open_bytes(path: str) -> io.BufferedIOBase:
     if path.lower().endswith(".gz"):
         return gzip.open(path, "rb")
     if path.lower().endswith(".zst"):
-        return zstandard.open(path, "rb")
+        frames = zstandard.ZstdDecompressor().stream_reader(
+            open(path, "rb"), read_across_frames=True, closefd=True
+        )
+        return io.BufferedReader(frames)
     return open(path, "rb")
 
 

@@ -195,7 +195,7 @@ def test_a_missing_column_stops_the_run_with_one_sentence_until_it_is_mapped(lan
     assert run() == (1, "1 file checked, 1 expectation not met\n", sentence)
     assert row_of(EXIST, "user_id")["is_fatal"] is True
     assert run() == (1, "nothing new to check\n", sentence)
-    mapped = run("--event-columns", '{"user_id": "distinct_id"}')
+    mapped = run("--vars", "{event_columns: {user_id: distinct_id}}")
     assert mapped == (0, "1 file checked, 0 expectations not met\n", "")
 
 
@@ -319,7 +319,7 @@ def test_columns_go_by_their_mapped_names(landing, run):
         "event_time": "ts",
     }
     events().rename(columns=names).to_csv(landing / "a.csv", index=False)
-    code, out, _ = run("--event-columns", json.dumps(names))
+    code, out, _ = run("--vars", json.dumps({"event_columns": names}))
     assert (code, out) == (0, "1 file checked, 0 expectations not met\n")
     row_of(UNIQUE, "event_id", "landing/events/a.csv")
 
@@ -415,10 +415,12 @@ def test_the_environment_gives_the_defaults(landing, run, monkeypatch):
             "none/event_types.csv cannot be read: set DROPOFF_SEEDS or --seeds.\n",
         ),
         (
-            ["--event-columns", "[]"],
-            "event_columns is not a JSON object of our names to the input's.\n",
+            ["--vars", "{event_columns: []}"],
+            "event_columns does not map our names to the input's, like {user_id: distinct_id}.\n",
         ),
-        (["--event-columns", "{"], None),
+        (["--vars", "{"], None),
+        (["--vars", "just text"], None),
+        (["--vars", "{oldest_event_time: soon}"], None),
     ],
 )
 def test_bad_settings_are_one_sentence(landing, run, arguments, sentence):

@@ -1,0 +1,85 @@
+"""What the tests share: dbt in this process, over any app, into a file of their own."""
+
+import contextlib
+import io
+import os
+from pathlib import Path
+
+import duckdb
+import pytest
+import yaml
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.cli.main import dbtRunner
+
+ROOT = Path(__file__).parents[2]
+SHARED_DATA = ROOT.parent / "shared" / "data"
+DEMO_EVENTS = ROOT / "landing" / "events"
+SETTINGS = ("DROPOFF_EVENTS", "DROPOFF_SEEDS", "DROPOFF_WAREHOUSE", "DROPOFF_BUILD_FILE")
+
+
+class Build:
+    """What a dbt command did: did it succeed, what it printed, the file it wrote."""
+
+    def __init__(self, success, output, warehouse):
+        self.success = success
+        self.output = output
+        self.warehouse = warehouse
+
+    def rows(self, query):
+        """Rows of a query on the warehouse, as dicts."""
+        with duckdb.connect(str(self.warehouse), read_only=True) as connection:
+            result = connection.execute(query)
+            names = [column[0] for column in result.description]
+            return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+@contextlib.contextmanager
+def environment(**changes):
+    """The environment with these settings of dropoff and no others."""
+    before = dict(os.environ)
+    for name in SETTINGS:
+        os.environ.pop(name, None)
+    os.environ.update({name: str(value) for name, value in changes.items()})
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def run_dbt(warehouse, *arguments, events=DEMO_EVENTS, seeds="seeds", dbt_vars=None):
+    """Run dbt in this process; the same file for every build keeps its parsing cached."""
+    command = [*arguments, "--target-path", str(Path(warehouse).parent / "target")]
+    if dbt_vars:
+        command += ["--vars", yaml.safe_dump(dbt_vars)]
+    printed = io.StringIO()
+    with (
+        environment(DROPOFF_EVENTS=events, DROPOFF_SEEDS=seeds, DROPOFF_WAREHOUSE=warehouse),
+        contextlib.chdir(ROOT),
+        contextlib.redirect_stdout(printed),
+    ):
+        result = dbtRunner().invoke([*command, "--log-path", str(Path(warehouse).parent / "logs")])
+    # dbt keeps its connection for the next command in this process; readers need it gone
+    if DuckDBConnectionManager._ENV:
+        DuckDBConnectionManager._ENV.close()
+        DuckDBConnectionManager._ENV = None
+    return Build(result.success, printed.getvalue(), warehouse)
+
+
+@pytest.fixture(scope="session")
+def dbt(tmp_path_factory):
+    """Run dbt into a file that this session's tests share, one after the other."""
+    warehouse = tmp_path_factory.mktemp("dbt") / "warehouse.duckdb"
+
+    def run(*arguments, **app):
+        return run_dbt(warehouse, *arguments, **app)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    """Two apps that nobody here wrote; not part of a clone."""
+    if not SHARED_DATA.exists():
+        pytest.skip("the two apps lie beside the repository, and are not there")
+    return SHARED_DATA
