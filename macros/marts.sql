@@ -26,3 +26,13 @@
 {% macro landing_checks_path() -%}
     {{ modules.re.sub('[.]duckdb$', '', env_var('DROPOFF_WAREHOUSE', 'warehouse.duckdb')) }}.checks.ndjson
 {%- endmacro %}
+
+{# a sum over the rows that meet a condition; 0 where none does #}
+{% macro sum_where(expression, condition) -%}
+    coalesce(sum(case when {{ condition }} then {{ expression }} end), 0)
+{%- endmacro %}
+
+{# a var as a number column; null stays null #}
+{% macro number_var(name) -%}
+    cast({{ 'null' if var(name) is none else var(name) }} as double)
+{%- endmacro %}

@@ -29,5 +29,5 @@
 {%- endmacro %}
 
 {% macro latest_up_to_here(expression, window) -%}
-    last_value({{ expression }} ignore nulls) over ({{ window }} rows between unbounded preceding and current row)
+    last_value({{ expression }} ignore nulls) over {{ window }}
 {%- endmacro %}

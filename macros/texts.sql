@@ -37,3 +37,8 @@
 {% macro joined_in_order(text, number, separator) -%}
     string_agg({{ text }}, '{{ separator }}' order by {{ number }})
 {%- endmacro %}
+
+{# an aggregate: the first value that is not null, in the order of a number #}
+{% macro first_not_null(column, number) -%}
+    min_by({{ column }}, {{ number }}) filter (where {{ column }} is not null)
+{%- endmacro %}

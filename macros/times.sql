@@ -1,8 +1,12 @@
 {# Times: every conversion to a UTC timestamp with microseconds, cut off, never rounded. #}
 
-{# a setting written by a person, with or without offset #}
+{# a setting written by a person, with or without offset; null stays null #}
 {% macro timestamp_literal(value) -%}
-    cast(cast('{{ value }}' as timestamptz) at time zone 'UTC' as timestamp)
+    {%- if value is none -%}
+        cast(null as timestamp)
+    {%- else -%}
+        cast(cast('{{ value }}' as timestamptz) at time zone 'UTC' as timestamp)
+    {%- endif -%}
 {%- endmacro %}
 
 {# epoch milliseconds -> timestamp; null where it is no time before the year 10000 #}

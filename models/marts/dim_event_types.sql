@@ -29,9 +29,11 @@ names_joined as (
 
     select
         coalesce(arrived_names.event_name, event_types.event_name) as event_name,
-        {{ short_name('coalesce(arrived_names.event_name, event_types.event_name)') }} as event_short_name,
+        {{ short_name('coalesce(arrived_names.event_name, event_types.event_name)') }}
+            as event_short_name,
         coalesce(event_types.event_role, 'step') as event_role,
-        {{ short_name('coalesce(event_types.label, arrived_names.event_name)') }} as label,
+        {{ short_name('coalesce(event_types.label, arrived_names.event_name)') }}
+            as label,
         event_types.event_name is not null as is_known,
         coalesce(arrived_names.count_events, 0) as count_events,
         arrived_names.first_seen_at,

@@ -47,13 +47,15 @@ settings as (
         primary_funnels.primary_funnel,
         '{{ var("reporting_timezone") }}' as reporting_timezone,
         {{ timestamp_literal(var('oldest_event_time')) }} as oldest_event_time,
-        {% for name in [
-            'future_tolerance_seconds', 'late_after_seconds', 'session_timeout_minutes',
-            'starter_join_seconds', 'session_open_minutes', 'bounce_under_seconds',
-            'bounce_max_steps', 'drop_off_step_rate', 'high_drop_share',
-        ] %}
-        cast({{ 'null' if var(name) is none else var(name) }} as double) as {{ name }}{{ "," if not loop.last }}
-        {% endfor %}
+        {{ number_var('future_tolerance_seconds') }} as future_tolerance_seconds,
+        {{ number_var('late_after_seconds') }} as late_after_seconds,
+        {{ number_var('session_timeout_minutes') }} as session_timeout_minutes,
+        {{ number_var('starter_join_seconds') }} as starter_join_seconds,
+        {{ number_var('session_open_minutes') }} as session_open_minutes,
+        {{ number_var('bounce_under_seconds') }} as bounce_under_seconds,
+        {{ number_var('bounce_max_steps') }} as bounce_max_steps,
+        {{ number_var('drop_off_step_rate') }} as drop_off_step_rate,
+        {{ number_var('high_drop_share') }} as high_drop_share
     from as_of
     cross join sessions_aggregated
     cross join primary_funnels

@@ -17,7 +17,8 @@ staged_by_day as (
     select
         {{ reporting_date('received_at') }} as received_date,
         count(*) as count_staged,
-        count(case when lag_seconds > {{ var('late_after_seconds') }} then 1 end) as count_late,
+        count(case when lag_seconds > {{ var('late_after_seconds') }} then 1 end)
+            as count_late,
         count(case when not is_known then 1 end) as count_unknown_events,
         max(lag_seconds) as max_lag_seconds
     from typed_events
@@ -29,10 +30,11 @@ rejected_by_day as (
 
     select
         received_date,
-        count(*) as count_rejected,
         {% for reason in reject_reasons() %}
-        count(case when reject_reason = '{{ reason }}' then 1 end) as count_{{ reason }}{{ "," if not loop.last }}
+        count(case when reject_reason = '{{ reason }}' then 1 end)
+            as count_{{ reason }},
         {% endfor %}
+        count(*) as count_rejected
     from rejected_rows
     group by received_date
 
@@ -41,8 +43,10 @@ rejected_by_day as (
 days_joined as (
 
     select
-        coalesce(staged_by_day.received_date, rejected_by_day.received_date) as received_date,
-        coalesce(staged_by_day.count_staged, 0) + coalesce(rejected_by_day.count_rejected, 0) as count_landed,
+        coalesce(staged_by_day.received_date, rejected_by_day.received_date)
+            as received_date,
+        coalesce(staged_by_day.count_staged, 0)
+        + coalesce(rejected_by_day.count_rejected, 0) as count_landed,
         coalesce(staged_by_day.count_staged, 0) as count_staged,
         coalesce(rejected_by_day.count_rejected, 0) as count_rejected,
         {% for reason in reject_reasons() %}
@@ -50,12 +54,17 @@ days_joined as (
         {% endfor %}
         coalesce(staged_by_day.count_late, 0) as count_late,
         coalesce(staged_by_day.count_unknown_events, 0) as count_unknown_events,
-        {{ ratio('staged_by_day.count_late', 'staged_by_day.count_staged') }} as share_late,
-        {{ ratio('staged_by_day.count_unknown_events', 'staged_by_day.count_staged') }} as share_unknown_events,
+        {{ ratio('staged_by_day.count_late', 'staged_by_day.count_staged') }}
+            as share_late,
+        {{ ratio('staged_by_day.count_unknown_events', 'staged_by_day.count_staged') }}
+            as share_unknown_events,
         staged_by_day.max_lag_seconds
     from staged_by_day
     full outer join rejected_by_day
-        on staged_by_day.received_date is not distinct from rejected_by_day.received_date
+        on (
+            staged_by_day.received_date
+            is not distinct from rejected_by_day.received_date
+        )
 
 )
 

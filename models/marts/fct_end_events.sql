@@ -44,9 +44,11 @@ events_rated as (
         events_summed.event_name,
         events_summed.event_short_name,
         events_summed.count_ended,
-        {{ ratio('events_summed.count_ended', 'sessions_that_ended.count_sessions') }} as share_of_sessions,
+        {{ ratio('events_summed.count_ended', 'sessions_that_ended.count_sessions') }}
+            as share_of_sessions,
         events_summed.count_reached,
-        {{ ratio('events_summed.count_ended', 'events_summed.count_reached') }} as exit_rate,
+        {{ ratio('events_summed.count_ended', 'events_summed.count_reached') }}
+            as exit_rate,
         events_summed.is_likely_exit
     from events_summed
     inner join sessions_that_ended
@@ -59,7 +61,9 @@ events_flagged as (
     select
         *,
         case
-            when share_of_sessions >= {{ var('high_drop_share') }} and not is_likely_exit then 'HIGH'
+            when
+                share_of_sessions >= {{ var('high_drop_share') }} and not is_likely_exit
+                then 'HIGH'
             else 'NORMAL'
         end as severity
     from events_rated

@@ -1,4 +1,4 @@
-{# Additive over dates and platforms, never over starters; open sessions are left out. #}
+{# Additive over dates and platforms, never over starters; open sessions left out. #}
 with
 
 sessions as (
@@ -85,7 +85,13 @@ events_by_day as (
         session_groups.starter_event_name,
         sessions_that_ended.platform,
         events_reached.event_name,
-        count(case when sessions_that_ended.last_event_name = events_reached.event_name then 1 end) as count_ended,
+        count(
+            case
+                when
+                    sessions_that_ended.last_event_name = events_reached.event_name
+                    then 1
+            end
+        ) as count_ended,
         count(*) as count_reached
     from sessions_that_ended
     inner join session_groups
@@ -110,7 +116,8 @@ events_by_day_described as (
         events_by_day.event_name,
         event_types.event_short_name,
         event_types.event_role = 'telemetry' as is_telemetry,
-        event_types.event_role = 'telemetry' or outcome_events.event_name is not null as is_likely_exit,
+        event_types.event_role = 'telemetry'
+        or outcome_events.event_name is not null as is_likely_exit,
         events_by_day.count_ended,
         events_by_day.count_reached
     from events_by_day

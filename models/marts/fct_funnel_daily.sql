@@ -63,13 +63,18 @@ stages_counted as (
         {{ short_name('funnel_stages.stage_label') }} as stage_label,
         funnel_stages.stage_outcome,
         sum(sessions_by_furthest_stage.count_sessions) as count_sessions,
-        {% for count in ['count_sessions as count_reached', 'count_dropped', 'count_open'] %}
-        {%- set column, name = count.split(' as ')[0], count.split(' as ')[-1] %}
-        coalesce(sum(sessions_by_furthest_stage.{{ column }}) filter (
-            where sessions_by_furthest_stage.furthest_stage_order
-            {{ '>=' if name == 'count_reached' else '=' }} funnel_stages.stage_order
-        ), 0) as {{ name }}{{ "," if not loop.last }}
-        {% endfor %}
+        {{ sum_where(
+            'sessions_by_furthest_stage.count_sessions',
+            'sessions_by_furthest_stage.furthest_stage_order >= funnel_stages.stage_order'
+        ) }} as count_reached,
+        {{ sum_where(
+            'sessions_by_furthest_stage.count_dropped',
+            'sessions_by_furthest_stage.furthest_stage_order = funnel_stages.stage_order'
+        ) }} as count_dropped,
+        {{ sum_where(
+            'sessions_by_furthest_stage.count_open',
+            'sessions_by_furthest_stage.furthest_stage_order = funnel_stages.stage_order'
+        ) }} as count_open
     from sessions_by_furthest_stage
     inner join funnel_stages
         on sessions_by_furthest_stage.funnel = funnel_stages.funnel

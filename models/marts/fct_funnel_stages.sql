@@ -61,7 +61,8 @@ sessions_by_furthest_stage as (
         session_segments.segment_value,
         funnel_groups.furthest_stage_order,
         count(*) as count_sessions,
-        count(case when session_segments.outcome = 'dropped' then 1 end) as count_dropped,
+        count(case when session_segments.outcome = 'dropped' then 1 end)
+            as count_dropped,
         count(case when session_segments.outcome = 'open' then 1 end) as count_open
     from funnel_groups
     inner join session_segments
@@ -107,19 +108,26 @@ stages_counted as (
         funnel_stages.stage_label,
         funnel_stages.stage_outcome,
         coalesce(sum(sessions_by_furthest_stage.count_sessions), 0) as count_in_funnel,
-        {% for count in ['count_sessions', 'count_dropped', 'count_open'] %}
-        coalesce(sum(sessions_by_furthest_stage.{{ count }}) filter (
-            where sessions_by_furthest_stage.furthest_stage_order
-            {{ '>=' if count == 'count_sessions' else '=' }} funnel_stages.stage_order
-        ), 0) as {{ count }}{{ "," if not loop.last }}
-        {% endfor %}
+        {{ sum_where(
+            'sessions_by_furthest_stage.count_sessions',
+            'sessions_by_furthest_stage.furthest_stage_order >= funnel_stages.stage_order'
+        ) }} as count_sessions,
+        {{ sum_where(
+            'sessions_by_furthest_stage.count_dropped',
+            'sessions_by_furthest_stage.furthest_stage_order = funnel_stages.stage_order'
+        ) }} as count_dropped,
+        {{ sum_where(
+            'sessions_by_furthest_stage.count_open',
+            'sessions_by_furthest_stage.furthest_stage_order = funnel_stages.stage_order'
+        ) }} as count_open
     from funnel_rows
     inner join funnel_stages
         on funnel_rows.funnel = funnel_stages.funnel
     left join sessions_by_furthest_stage
         on
             funnel_rows.funnel = sessions_by_furthest_stage.funnel
-            and funnel_rows.starter_event_name = sessions_by_furthest_stage.starter_event_name
+            and funnel_rows.starter_event_name
+            = sessions_by_furthest_stage.starter_event_name
             and funnel_rows.segment = sessions_by_furthest_stage.segment
             and funnel_rows.segment_value = sessions_by_furthest_stage.segment_value
     group by all
@@ -164,5 +172,10 @@ select
     step_conversion_rate,
     cast(count_dropped as bigint) as count_dropped,
     cast(count_open as bigint) as count_open,
-    coalesce(step_conversion_rate < {{ var('drop_off_step_rate') }} and stage_outcome is null, false) as is_drop_off
+    coalesce(
+        step_conversion_rate < {{ var('drop_off_step_rate') }}
+        and stage_outcome is null,
+        false
+    )
+        as is_drop_off
 from stages_rated

@@ -18,8 +18,10 @@ sessions_by_day as (
         count(case when is_bounce then 1 end) as count_bounces,
         count(case when is_converted then 1 end) as count_converted,
         count(case when outcome = 'open' then 1 end) as count_open,
-        coalesce(sum(count_events) filter (where outcome != 'open'), 0) as count_events_not_open,
-        coalesce(sum(duration_seconds) filter (where outcome != 'open'), 0) as duration_seconds_not_open
+        coalesce(sum(count_events) filter (where outcome != 'open'), 0)
+            as count_events_not_open,
+        coalesce(sum(duration_seconds) filter (where outcome != 'open'), 0)
+            as duration_seconds_not_open
     from sessions
     group by session_date, coalesce(lead_starter, '(unmarked)')
 

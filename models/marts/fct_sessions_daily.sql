@@ -22,8 +22,12 @@ sessions_by_day as (
         count(*) as count_sessions,
         sum(sessions.count_starters) as count_system_marked,
         count(case when sessions.outcome = 'open' then 1 end) as count_open,
-        coalesce(sum(sessions.count_events) filter (where sessions.outcome != 'open'), 0) as count_events_not_open,
-        coalesce(sum(sessions.duration_seconds) filter (where sessions.outcome != 'open'), 0)
+        coalesce(
+            sum(sessions.count_events) filter (where sessions.outcome != 'open'), 0
+        ) as count_events_not_open,
+        coalesce(
+            sum(sessions.duration_seconds) filter (where sessions.outcome != 'open'), 0
+        )
             as duration_seconds_not_open,
         count(case when sessions.is_bounce then 1 end) as count_bounces,
         count(case when sessions.is_converted then 1 end) as count_converted,

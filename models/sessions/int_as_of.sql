@@ -17,9 +17,7 @@ newest_times as (
 )
 
 select
-    {% if var('as_of') is none %}
-    coalesce(newest_received_at, newest_event_at) as as_of
-    {% else %}
-    {{ timestamp_literal(var('as_of')) }} as as_of
-    {% endif %}
+    coalesce(
+        {{ timestamp_literal(var('as_of')) }}, newest_received_at, newest_event_at
+    ) as as_of
 from newest_times

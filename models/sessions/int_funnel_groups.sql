@@ -36,7 +36,9 @@ funnel_groups as (
         and (
             funnels.is_for_all_starters
             or session_groups.starter_event_name = '(all)'
-            or list_contains(funnels.starter_event_names, session_groups.starter_event_name)
+            or list_contains(
+                funnels.starter_event_names, session_groups.starter_event_name
+            )
         )
 
 )

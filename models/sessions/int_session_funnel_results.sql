@@ -25,11 +25,29 @@ stages_aggregated as (
         session_stages.session_id,
         session_stages.funnel,
         max(session_stages.stage_order) as furthest_stage_order,
-        max(case when funnel_stages.stage_outcome is not null then session_stages.stage_order end)
+        max(
+            case
+                when
+                    funnel_stages.stage_outcome is not null
+                    then session_stages.stage_order
+            end
+        )
             as last_outcome_stage_order,
-        max(case when funnel_stages.stage_outcome = 'conversion' then session_stages.reached_at end)
+        max(
+            case
+                when
+                    funnel_stages.stage_outcome = 'conversion'
+                    then session_stages.reached_at
+            end
+        )
             as converted_at,
-        max(case when funnel_stages.stage_outcome = 'completion' then session_stages.reached_at end)
+        max(
+            case
+                when
+                    funnel_stages.stage_outcome = 'completion'
+                    then session_stages.reached_at
+            end
+        )
             as completed_at
     from session_stages
     inner join funnel_stages

@@ -1,4 +1,5 @@
-{# The funnels a session is evaluated on: those for all, and those for one of its starters. #}
+{# The funnels a session is evaluated on: those for all, and those for one of its
+   starters. #}
 with
 
 sessions as (
@@ -37,7 +38,10 @@ funnels_for_starters as (
         funnels.funnel
     from session_starters
     inner join funnels
-        on list_contains(funnels.starter_event_names, session_starters.starter_event_name)
+        on
+            list_contains(
+                funnels.starter_event_names, session_starters.starter_event_name
+            )
     where not funnels.is_for_all_starters
 
 ),

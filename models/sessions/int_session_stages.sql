@@ -1,5 +1,5 @@
-{# How far a session came in each of its funnels: the stages of the chain that counts. An
-   ordered chain grows one stage at a time, always by the next event that reaches it. #}
+{# How far a session came in each of its funnels: the stages of the chain that counts.
+   An ordered chain grows one stage at a time, always by the next event that reaches it. #}
 with recursive
 
 session_events as (
@@ -57,7 +57,9 @@ chain_starts as (
         order_mode,
         event_number as start_number,
         event_at as start_at,
-        event_at + to_microseconds(cast(round(conversion_window_seconds * 1000000) as bigint)) as window_ends_at
+        event_at
+        + to_microseconds(cast(round(conversion_window_seconds * 1000000) as bigint))
+            as window_ends_at
     from stage_events
     where order_mode = 'any_order' or stage_order = 1
     qualify

@@ -1,4 +1,5 @@
-{# A starter in a session opened it or joined; each counts once, in the order they came. #}
+{# A starter in a session opened it or joined; each counts once, in the order they
+   came. #}
 with
 
 session_events as (
@@ -24,7 +25,9 @@ starters_numbered as (
     select
         session_id,
         starter_event_name,
-        row_number() over (partition by session_id order by event_number) as starter_position
+        row_number()
+            over (partition by session_id order by event_number)
+            as starter_position
     from starters_deduplicated
 
 )

@@ -14,7 +14,9 @@ actions_lagged as (
         event_name,
         event_at,
         event_number,
-        lag(event_name) over (partition by session_id order by event_number) as previous_event_name
+        lag(event_name)
+            over (partition by session_id order by event_number)
+            as previous_event_name
     from session_events
     where event_role in ('starter', 'step')
 
@@ -24,11 +26,12 @@ actions_numbered as (
 
     select
         *,
-        count(case when event_name is distinct from previous_event_name then 1 end) over (
-            partition by session_id
-            order by event_number
-            rows between unbounded preceding and current row
-        ) as step_number
+        count(case when event_name is distinct from previous_event_name then 1 end)
+            over (
+                partition by session_id
+                order by event_number
+                rows between unbounded preceding and current row
+            ) as step_number
     from actions_lagged
 
 ),

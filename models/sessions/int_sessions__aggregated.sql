@@ -32,9 +32,9 @@ events_aggregated as (
         min_by(event_name, event_number) as first_event_name,
         max_by(event_name, event_number) as last_event_name,
         max_by(event_role, event_number) as last_event_role,
-        {% for column in ['platform', 'app_version', 'city'] %}
-        min_by({{ column }}, event_number) filter (where {{ column }} is not null) as {{ column }}{{ "," if not loop.last }}
-        {% endfor %}
+        {{ first_not_null('platform', 'event_number') }} as platform,
+        {{ first_not_null('app_version', 'event_number') }} as app_version,
+        {{ first_not_null('city', 'event_number') }} as city
     from session_events
     group by session_id, user_id, user_session_number
 
@@ -45,10 +45,23 @@ starters_aggregated as (
     select
         session_id,
         min_by(starter_event_name, starter_position) as lead_starter,
-        {{ joined_in_order('starter_event_name', 'starter_position', ' → ') }} as starter_path,
+        {{ joined_in_order('starter_event_name', 'starter_position', ' → ') }}
+            as starter_path,
         count(*) as count_starters
     from session_starters
     group by session_id
+
+),
+
+path_elements as (
+
+    select
+        session_id,
+        step_number,
+        event_name
+        || case when count_repeats > 1 then ' (' || count_repeats || 'x)' else '' end
+            as path_element
+    from session_steps
 
 ),
 
@@ -56,8 +69,8 @@ steps_aggregated as (
 
     select
         session_id,
-        {{ joined_in_order("event_name || case when count_repeats > 1 then ' (' || count_repeats || 'x)' else '' end", 'step_number', ' → ') }} as path
-    from session_steps
+        {{ joined_in_order('path_element', 'step_number', ' → ') }} as path
+    from path_elements
     group by session_id
 
 ),
@@ -70,7 +83,7 @@ sessions_aggregated as (
         starters_aggregated.starter_path,
         coalesce(starters_aggregated.count_starters, 0) as count_starters,
         coalesce(steps_aggregated.path, '(none)') as path,
-        {{ seconds_between('events_aggregated.session_started_at', 'events_aggregated.session_ended_at') }}
+        {{ seconds_between('session_started_at', 'session_ended_at') }}
             as duration_seconds,
         lead(events_aggregated.session_id) over (
             partition by events_aggregated.user_id

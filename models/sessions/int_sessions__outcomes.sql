@@ -66,7 +66,7 @@ furthest_funnels as (
     qualify
         row_number() over (
             partition by funnel_results.session_id
-            order by funnels.is_primary desc, funnel_results.funnel
+            order by funnels.is_primary desc, funnel_results.funnel asc
         ) = 1
 
 ),
@@ -106,7 +106,8 @@ conversions as (
     left join funnel_stages
         on
             primary_funnel_results.funnel = funnel_stages.funnel
-            and primary_funnel_results.last_outcome_stage_order = funnel_stages.stage_order
+            and primary_funnel_results.last_outcome_stage_order
+            = funnel_stages.stage_order
 
 ),
 
@@ -145,15 +146,21 @@ outcomes_described as (
         furthest_stages.furthest_stage_order,
         furthest_stages.furthest_stage,
         case
-            when furthest_stages.session_id is null then primary_first_stages.first_event_name
+            when
+                furthest_stages.session_id is null
+                then primary_first_stages.first_event_name
             else furthest_stages.expected_event_name
         end as expected_event_name,
         case
-            when outcomes_decided.outcome = 'converted' then outcomes_decided.conversion_label
+            when
+                outcomes_decided.outcome = 'converted'
+                then outcomes_decided.conversion_label
             when outcomes_decided.outcome = 'open' then 'Still active'
             when furthest_stages.session_id is null
                 then 'Left before ' || primary_first_stages.stage_label
-            when not furthest_stages.is_primary and furthest_stages.stage_outcome is not null
+            when
+                not furthest_stages.is_primary
+                and furthest_stages.stage_outcome is not null
                 then furthest_stages.result_label
             else 'Dropped at ' || furthest_stages.stage_label
         end as result,
@@ -162,7 +169,7 @@ outcomes_described as (
         {% if var('bounce_max_steps') is not none %}
         and outcomes_decided.count_steps <= {{ var('bounce_max_steps') }}
         {% endif %}
-        as is_bounce
+            as is_bounce
     from outcomes_decided
     cross join primary_first_stages
     left join furthest_stages

@@ -11,10 +11,16 @@ times_bounded as (
 
     select
         * exclude (event_at, received_at),
-        case when event_at >= {{ timestamp_literal(var('oldest_event_time')) }} then event_at end as event_at,
         case
-            when received_at between {{ timestamp_literal(var('oldest_event_time')) }}
-                and {{ build_clock() }} + interval '{{ var("future_tolerance_seconds") }} seconds'
+            when
+                event_at >= {{ timestamp_literal(var('oldest_event_time')) }}
+                then event_at
+        end as event_at,
+        case
+            when
+                received_at between {{ timestamp_literal(var('oldest_event_time')) }}
+                and {{ build_clock() }}
+                + interval '{{ var("future_tolerance_seconds") }} seconds'
                 then received_at
         end as valid_received_at
     from landed_rows
@@ -33,8 +39,10 @@ rows_judged_alone as (
             when {{ is_blank('user_id') }} then 'missing_user_id'
             when {{ is_blank('event_name') }} then 'missing_event_name'
             when event_at is null then 'bad_event_time'
-            when event_at > coalesce(valid_received_at, {{ build_clock() }})
-                + interval '{{ var("future_tolerance_seconds") }} seconds' then 'time_in_future'
+            when
+                event_at > coalesce(valid_received_at, {{ build_clock() }})
+                + interval '{{ var("future_tolerance_seconds") }} seconds'
+                then 'time_in_future'
         end as reject_reason
     from times_bounded
 
@@ -59,16 +67,16 @@ copies_numbered as (
         row_number() over (
             partition by rows_judged_alone.event_id
             order by
-                rows_judged_alone.received_at,
-                rows_judged_alone.event_at,
-                rows_judged_alone.user_id,
-                rows_judged_alone.event_name,
-                rows_judged_alone.platform nulls last,
-                rows_judged_alone.app_version nulls last,
-                rows_judged_alone.city nulls last,
+                rows_judged_alone.received_at asc,
+                rows_judged_alone.event_at asc,
+                rows_judged_alone.user_id asc,
+                rows_judged_alone.event_name asc,
+                rows_judged_alone.platform asc nulls last,
+                rows_judged_alone.app_version asc nulls last,
+                rows_judged_alone.city asc nulls last,
                 rows_judged_alone.has_valid_received_at desc,
-                rows_judged_alone.file_name,
-                rows_judged_alone.file_row_number
+                rows_judged_alone.file_name asc,
+                rows_judged_alone.file_row_number asc
         ) as copy_number
     from rows_judged_alone
     inner join repeated_event_ids

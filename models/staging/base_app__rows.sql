@@ -1,21 +1,18 @@
 {# a view: the judged rows are stored, and these are read once, by them #}
 {{ config(materialized='view') }}
 
-{# Every landed row once, its columns found and typed; nothing is judged yet. Files of one
-   shape are read together, so that parquet stays columnar and no value takes a detour. #}
-{% set text_columns = ['event_id', 'user_id', 'event_name', 'platform', 'app_version', 'city'] %}
+{# Every landed row once, its columns found and typed; nothing is judged yet. Files of
+   one shape are read together, so that parquet stays columnar and no value takes a
+   detour. #}
+{% set text_columns = [
+    'event_id', 'user_id', 'event_name', 'platform', 'app_version', 'city'
+] %}
 {% set parquet_groups = parquet_file_groups(ref('base_app__landing_files')) %}
 {% set has_event_ids = landed_columns_checked(
     parquet_groups, text_record_names(ref('base_app__text_records'))
 ) %}
 
 with
-
-landing_files as (
-
-    select * from {{ ref('base_app__landing_files') }}
-
-),
 
 text_records as (
 
@@ -44,8 +41,10 @@ text_rows as (
         {% for column in text_columns %}
         json_extract_string(json, {{ json_path(landed_name(column)) }}) as {{ column }},
         {% endfor %}
-        {{ timestamp_from_json('json', json_path(landed_name('event_time'))) }} as event_at,
-        {{ timestamp_from_json('json', json_path(landed_name('received_at'))) }} as received_at
+        {{ timestamp_from_json('json', json_path(landed_name('event_time'))) }}
+            as event_at,
+        {{ timestamp_from_json('json', json_path(landed_name('received_at'))) }}
+            as received_at
     from text_records_read
 
 ),
@@ -58,7 +57,8 @@ text_rows_typed as (
         is_readable,
         event_at,
         received_at,
-        {% if has_event_ids %}event_id,{% else %}{{ row_hash('json', 'event_at') }} as event_id,{% endif %}
+        {% if has_event_ids %}event_id,
+        {% else %}{{ row_hash('json', 'event_at') }} as event_id,{% endif %}
         user_id,
         event_name,
         platform,
@@ -88,7 +88,10 @@ parquet_rows_{{ loop.index }} as (
         {{ parquet_text('platform', group.types) }} as platform,
         {{ parquet_text('app_version', group.types) }} as app_version,
         {{ parquet_text('city', group.types) }} as city
-    from read_parquet({{ file_list(group.file_names) }}, filename = true, file_row_number = true)
+    from
+        read_parquet(
+            {{ file_list(group.file_names) }}, filename = true, file_row_number = true
+        )
 
 ),
 

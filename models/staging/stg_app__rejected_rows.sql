@@ -40,7 +40,10 @@ payloads as (
         filename as file_name,
         file_row_number,
         {{ parquet_payload(group.types) }} as payload
-    from read_parquet({{ file_list(group.file_names) }}, filename = true, file_row_number = true)
+    from
+        read_parquet(
+            {{ file_list(group.file_names) }}, filename = true, file_row_number = true
+        )
     {% endfor %}
 
 ),

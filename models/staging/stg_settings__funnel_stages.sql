@@ -14,7 +14,11 @@ select
     min(phase) as phase,
     min(outcome) as stage_outcome,
     {# optional, and where it is missing the label says how the session ended #}
-    coalesce(min({{ optional_column(source('settings', 'funnel_stages'), 'result_label') }}), min(label)) as result_label,
+    coalesce(
+        min({{ optional_column(source('settings', 'funnel_stages'), 'result_label') }}),
+        min(label)
+    )
+        as result_label,
     min(event_name) as first_event_name
 from funnel_stages
 group by funnel, stage_order

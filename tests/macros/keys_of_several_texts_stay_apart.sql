@@ -12,4 +12,6 @@ cases as (
 
 select *
 from cases
-where {{ hash_key(['first_one', 'second_one']) }} = {{ hash_key(['first_two', 'second_two']) }}
+where
+    {{ hash_key(['first_one', 'second_one']) }}
+    = {{ hash_key(['first_two', 'second_two']) }}

@@ -1,21 +1,18 @@
 with
 
-cases as (
+cases (landed, expected) as (
 
-    select *
-    from (
-        values
-        (null, true),
-        ('', true),
-        (' ', true),
-        (chr(9) || chr(10) || chr(13), true),
-        (chr(160), true),
-        (chr(12288), true),
-        ('a', false),
-        (' a', false),
-        ('é', false),
-        ('0', false)
-    ) as t (landed, expected)
+    values
+    (null, true),
+    ('', true),
+    (' ', true),
+    (chr(9) || chr(10) || chr(13), true),
+    (chr(160), true),
+    (chr(12288), true),
+    ('a', false),
+    (' a', false),
+    ('é', false),
+    ('0', false)
 
 )
 

@@ -41,6 +41,8 @@ select * from sessions
 except
 select * from overview
 union all
-(select * from sessions
-except
-select * from sessions_daily)
+(
+    select * from sessions
+    except
+    select * from sessions_daily
+)

@@ -30,6 +30,14 @@ totals as (
 
 )
 
-(select * from daily except select * from totals)
+(
+    select * from daily
+    except
+    select * from totals
+)
 union all
-(select * from totals except select * from daily)
+(
+    select * from totals
+    except
+    select * from daily
+)

@@ -1,5 +1,5 @@
-{# at a stage without a later one: reached here = reached next + dropped here + open here +
-   converted by another way than this funnel #}
+{# who reached a stage reached the next one, or was dropped or is open there; before the
+   conversion of the primary funnel there is no other way to leave #}
 with
 
 stages as (
@@ -24,7 +24,9 @@ where
         and stage_order < (
             select min(outcome_stages.stage_order)
             from {{ ref('stg_settings__funnel_stages') }} as outcome_stages
-            where outcome_stages.funnel = stages.funnel and outcome_stages.stage_outcome = 'conversion'
+            where
+                outcome_stages.funnel = stages.funnel
+                and outcome_stages.stage_outcome = 'conversion'
         )
         and count_sessions != count_next + count_dropped + count_open
     )

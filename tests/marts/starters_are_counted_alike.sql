@@ -30,4 +30,5 @@ select
 from types
 cross join sessions
 cross join daily
-where types.count_pairs != sessions.count_pairs or types.count_pairs != daily.count_pairs
+where
+    types.count_pairs != sessions.count_pairs or types.count_pairs != daily.count_pairs

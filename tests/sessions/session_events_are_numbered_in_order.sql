@@ -16,4 +16,7 @@ select *
 from session_events
 where
     event_number != previous_number + 1
-    or (event_number > 1 and (event_at, event_id) <= (previous_event_at, previous_event_id))
+    or (
+        event_number > 1
+        and (event_at, event_id) <= (previous_event_at, previous_event_id)
+    )
