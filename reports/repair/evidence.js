@@ -151,7 +151,7 @@ async function loadTable(table, { source, url }) {
 		[/\n<style>[\s\S]*<\/style>\n/, ``]
 	],
 
-	'preprocess/src/frontmatter/handle-og.cjs': [
+	'preprocess/dist/index.mjs': [
 		[
 			`<title>{metadata.title ?? metadata.og?.title}</title>`,
 			`<title>{metadata.title ?? metadata.og?.title} · dropoff</title>`

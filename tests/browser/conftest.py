@@ -30,7 +30,7 @@ def site():
     server = subprocess.Popen(
         [sys.executable, SERVE, "--port", "0"], stdout=subprocess.PIPE, text=True
     )
-    yield server.stdout.readline().split()[-1]
+    yield server.stdout.readline().split()[-1].rstrip("/")
     server.terminate()
     server.wait(timeout=10)
 
@@ -81,9 +81,9 @@ class Look:
         self.site = site
         self.complaints = []
         self.foreign = []
-        context.route(lambda url: not url.startswith((site, "data:", "blob:")), self.refuse)
         self.page = context.new_page()
         self.page.set_default_timeout(PATIENCE)
+        self.page.route(lambda url: not url.startswith((site, "data:", "blob:")), self.refuse)
         self.page.on("console", self.hear)
         self.page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
         self.page.on("response", self.check)
@@ -118,17 +118,70 @@ class Look:
             field.select_option(value)
 
 
+@pytest.fixture(scope="session")
+def reader(browser):
+    """A reader with a window of some width, in a time zone far from the warehouse's."""
+
+    def new(width):
+        return browser.new_context(
+            viewport={"width": width, "height": 900}, timezone_id="America/Los_Angeles"
+        )
+
+    return new
+
+
+@pytest.fixture(scope="session")
+def readers(reader):
+    """A reader of each width, who keeps what was loaded before."""
+    contexts = {width: reader(width) for width in (1280, 390)}
+    yield contexts
+    for context in contexts.values():
+        context.close()
+
+
 @pytest.fixture
-def look(browser, site):
-    """Look at the site with a window of some width, in a time zone far from the warehouse's."""
+def look(readers, site):
+    """Look at the site, once or several times."""
+    looks = []
+
+    def new(width=1280):
+        looks.append(Look(readers[width], site))
+        return looks[-1]
+
+    yield new
+    for seen in looks:
+        seen.page.close()
+
+
+@pytest.fixture(scope="session")
+def standing(readers, site):
+    """A page that stays open for many tests, each of which finds it without filters."""
+    looks = {}
+
+    def find(path):
+        if path not in looks:
+            looks[path] = Look(readers[1280], site).open(path)
+        seen = looks[path]
+        assert seen.complaints == []
+        show_all = seen.page.get_by_role("button", name="Show all")
+        if show_all.count():
+            show_all.click()
+            seen.page.wait_for_function("() => !document.querySelector('.reading')")
+        return seen
+
+    yield find
+    for seen in looks.values():
+        seen.page.close()
+
+
+@pytest.fixture
+def fresh_look(reader, site):
+    """Look at the site as one who was never here."""
     contexts = []
 
     def new(width=1280):
-        context = browser.new_context(
-            viewport={"width": width, "height": 900}, timezone_id="America/Los_Angeles"
-        )
-        contexts.append(context)
-        return Look(context, site)
+        contexts.append(reader(width))
+        return Look(contexts[-1], site)
 
     yield new
     for context in contexts:
