@@ -91,9 +91,8 @@ def main() -> int:
     parser.add_argument("--inputs", nargs="*", default=[])
     parser.add_argument("--env", nargs="*", default=[])
     parser.add_argument("--outputs", nargs="*", default=[])
-    parser.add_argument("command", nargs=argparse.REMAINDER)
-    options = parser.parse_args()
-    command = options.command[1:] if options.command[:1] == ["--"] else options.command
+    split = sys.argv.index("--")
+    options, command = parser.parse_args(sys.argv[1:split]), sys.argv[split + 1 :]
 
     print(f"{options.name:<{NAME_WIDTH}} ", end="", flush=True)
     output_key = hashlib.sha256("\n".join(options.outputs).encode()).hexdigest()[:12]

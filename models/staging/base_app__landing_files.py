@@ -3,7 +3,9 @@
 import glob
 import json
 import os
+from typing import Any
 
+import duckdb
 import pyarrow as pa
 
 # file name endings, outermost first; what is none of these is listed and left alone
@@ -40,19 +42,21 @@ def file_format(path: str) -> str:
     return FORMATS.get(os.path.splitext(name)[1], "unknown")
 
 
-def describe_parquet(path: str, session) -> tuple[str | None, str | None]:
+def describe_parquet(
+    path: str, session: duckdb.DuckDBPyConnection
+) -> tuple[str | None, str | None]:
     """Return (columns as JSON [[name, type]...], None) or (None, why it cannot be read)."""
     try:
         rows = session.execute(
             "select column_name, column_type from (describe select * from read_parquet(?))",
             [path],
         ).fetchall()
-    except Exception as error:  # whatever DuckDB says of a broken file, the build goes on
+    except duckdb.Error as error:  # whatever DuckDB says of a broken file, the build goes on
         return None, str(error).splitlines()[0]
     return json.dumps(rows), None
 
 
-def model(dbt, session):
+def model(dbt: Any, session: duckdb.DuckDBPyConnection) -> pa.Table:  # noqa: ANN401
     """List the landing zone. One row per file: its format and, for parquet, its columns."""
     dbt.config(materialized="table")
     rows = []

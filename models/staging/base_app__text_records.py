@@ -7,6 +7,7 @@ import io
 import json
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
 import zstandard
@@ -31,7 +32,9 @@ def open_bytes(path: str) -> io.BufferedIOBase:
         return gzip.open(path, "rb")
     if path.lower().endswith(".zst"):
         frames = zstandard.ZstdDecompressor().stream_reader(
-            open(path, "rb"), read_across_frames=True, closefd=True
+            open(path, "rb"),  # noqa: SIM115
+            read_across_frames=True,
+            closefd=True,
         )
         return io.BufferedReader(frames)
     return open(path, "rb")
@@ -134,7 +137,7 @@ def record_batch(rows: list[tuple[str, int, bool, str]]) -> pa.RecordBatch:
     )
 
 
-def model(dbt, session):
+def model(dbt: Any, session: Any) -> pa.RecordBatchReader:  # noqa: ANN401 (dbt's own)
     """Cut the text files into records. One row per record of an ndjson or csv file."""
     dbt.config(materialized="table")
     landed = dbt.ref("base_app__landing_files")

@@ -1,0 +1,301 @@
+"""Whatever lands, nothing is lost and nothing stops the build; order and copies change nothing."""
+
+import gzip
+import json
+import random
+
+import duckdb
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+import zstandard
+from conftest import DEMO_EVENTS
+
+# judged by the same clock in every build, whenever the test runs
+VARS = {"build_clock": "2026-03-01 00:00:00"}
+COLUMNS = ["event_id", "user_id", "event_name", "event_time", "received_at", "platform", "city"]
+ROWS = [
+    ("e1", "u1", "Journey Started", "2026-01-12 10:00:00", "2026-01-12 10:00:01", "ios", "Pune"),
+    ("e2", "u1", "bus_search", "2026-01-12 10:00:05", "2026-01-12 10:00:06", "ios", None),
+    ("e3", "u1", "bus_result", "2026-01-12 10:00:09.5", "2026-01-12 12:00:00", None, None),
+    ("e4", "u2", 'naïve → 😀, "quoted"', "2026-01-12 11:00:00", "2026-01-12 11:00:01", "web", ""),
+    ("e5", "u2", "login", "2026-01-12 11:00:02", None, "web", "Goa\nold town"),
+]
+CONTENT_TABLES = {
+    "sessions": "select * from marts.fct_sessions",
+    "events": "select * from marts.fct_session_events",
+    "funnels": "select * from marts.fct_funnel_stages",
+    "health": "select * from marts.fct_data_health",
+    "users": "select * from marts.dim_users",
+    "end events": "select * from marts.fct_end_events_daily",
+}
+
+
+def content(build):
+    """Everything a reader sees, in an order that says nothing of how it was built."""
+    assert build.success, build.output[-3000:]
+    return {
+        name: sorted(map(str, map(dict.items, build.rows(query))))
+        for name, query in CONTENT_TABLES.items()
+    }
+
+
+def as_dicts(rows, empty=None):
+    return [
+        {
+            name: empty if value in (None, "") else value
+            for name, value in zip(COLUMNS, row, strict=True)
+        }
+        for row in rows
+    ]
+
+
+def write(folder, name, data):
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_bytes(data)
+
+
+def ndjson(rows):
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+def csv_text(rows):
+    table = pa.Table.from_pylist(as_dicts(rows))
+    out = pa.BufferOutputStream()
+    pyarrow.csv.write_csv(table, out)
+    return out.getvalue().to_pybytes()
+
+
+def parquet(rows):
+    out = pa.BufferOutputStream()
+    pyarrow.parquet.write_table(pa.Table.from_pylist(rows), out)
+    return out.getvalue().to_pybytes()
+
+
+def in_milliseconds(rows, as_type):
+    """The same rows with times as epoch milliseconds of a type."""
+    with duckdb.connect() as connection:
+
+        def epoch(value):
+            query = "select epoch_ms(?::timestamp)"
+            return value and as_type(connection.execute(query, [value]).fetchall()[0][0])
+
+        return [
+            row | {key: epoch(row[key]) for key in ("event_time", "received_at")} for row in rows
+        ]
+
+
+def test_the_same_events_give_the_same_marts_in_every_format(dbt, tmp_path):
+    """Parquet with text, timestamps or milliseconds, ndjson, csv, gz, zst, and all of them mixed."""
+    rows = as_dicts(ROWS)
+    halves = rows[:2], rows[2:]
+    landings = {
+        "parquet": {"a.parquet": parquet(rows)},
+        "milliseconds": {"a.parquet": parquet(in_milliseconds(rows, int))},
+        "ndjson": {"a.ndjson": ndjson(rows)},
+        "ndjson of numbers": {"a.jsonl": ndjson(in_milliseconds(rows, int))},
+        "ndjson of texts of digits": {"a.json": ndjson(in_milliseconds(rows, str))},
+        "gz": {"a.ndjson.gz": gzip.compress(ndjson(rows))},
+        "zst in two frames": {
+            "a.ndjson.zst": b"".join(zstandard.compress(ndjson(half)) for half in halves)
+        },
+        "csv": {"a.csv": csv_text(ROWS)},
+        "csv with a mark and CRLF": {"a.csv.gz": gzip.compress(b"\xef\xbb\xbf" + csv_text(ROWS))},
+        "mixed": {
+            "a.csv": csv_text(ROWS[:1]),
+            "b.ndjson": ndjson(rows[1:2]),
+            "c.parquet": parquet(rows[2:3]),
+            "d.parquet": parquet(in_milliseconds(rows[3:4], float)),
+            "e.csv": csv_text(ROWS[4:]),
+        },
+        "more columns here than there": {
+            "a.parquet": parquet([row | {"properties": "{}"} for row in halves[0]]),
+            "b.parquet": parquet(halves[1]),
+        },
+    }
+    found = {}
+    folder = tmp_path / "events"
+    for name, files in landings.items():
+        for old in folder.glob("*"):
+            old.unlink()
+        for file_name, data in files.items():
+            write(folder, file_name, data)
+        build = dbt("run", "--select", "+stg_app__events", events=folder, dbt_vars=VARS)
+        assert build.success, build.output[-3000:]
+        found[name] = sorted(map(str, build.rows("select * from staging.stg_app__events")))
+    for name, staged in found.items():
+        assert staged == found["parquet"], name
+    assert len(found["parquet"]) == len(ROWS)
+
+
+GARBAGE_NDJSON = b"".join(
+    line + b"\n"
+    for line in [
+        b'{"event_id": "g1", "user_id": "u", "event_name": "bus_search", "event_time": 1768212000000}',
+        b"not json",
+        b'{"event_id": "g2", "user_id": "u"',
+        b"[1, 2]",
+        b'"text"',
+        b"null",
+        b'{"event_id": "g3", "user_id": "\xff", "event_name": "a", "event_time": 1768212000000}',
+        b"",
+        b"   ",
+        b'{"event_id": "g4", "user_id": null, "event_name": "a", "event_time": 1768212000000}',
+        b'{"event_id": "g5", "user_id": " ", "event_name": "a", "event_time": 1768212000000}',
+        b'{"event_id": "g6", "event_name": "a", "event_time": 1768212000000}',
+        b'{"event_id": "", "user_id": "u", "event_name": "a", "event_time": 1768212000000}',
+        b'{"event_id": "g7", "user_id": "u", "event_name": "\\t", "event_time": 1768212000000}',
+        b'{"event_id": "g8", "user_id": "u", "event_name": "a", "event_time": "0001-01-01T00:00:00Z"}',
+        b'{"event_id": "g9", "user_id": "u", "event_name": "a", "event_time": "soon"}',
+        b'{"event_id": "g10", "user_id": "u", "event_name": "a", "event_time": "2030-01-01"}',
+        b'{"event_id": "g1", "user_id": "u", "event_name": "bus_search", "event_time": 1768212000001}',
+        b'{"event_id": "g11", "user_id": "u", "event_name": "<script>alert(1)</script>", '
+        b'"event_time": 1768212001000}',
+        b'{"event_id": "g12", "user_id": "u", "event_name": "' + b"n" * 1_000_000 + b'", '
+        b'"event_time": 1768212002000}',
+        b'{"event_id": "g13", "user_id": "{{ x }} \'; drop table y; --", "event_name": "\\u0000", '
+        b'"event_time": 1768212003000}',
+        b'{"event_id": "g14", "user_id": "u", "event_name": "\\ud800", "event_time": 1768212003000}',
+    ]
+)
+GARBAGE_CSV = (
+    b"event_id,user_id,event_name,event_time\n"
+    b"c1,u,bus_search,1768212004000\n"
+    b"c2,u,too few\n"
+    b"c3,u,too,many,1768212004000\n"
+    b"c4,\xfe,a,1768212004000\n"
+    b'c5,"u\nv","a, ""b""",1768212004000\n'
+    b"\n"
+    b'c6,u,"never closed,1768212004000\n'
+)
+
+
+def test_garbage_is_rejected_row_by_row_and_nothing_is_lost(dbt, tmp_path):
+    write(tmp_path / "events", "a.ndjson", GARBAGE_NDJSON)
+    write(tmp_path / "events", "b.csv", GARBAGE_CSV)
+    write(tmp_path / "events", "broken.parquet", b"PAR1 this is none")
+    write(tmp_path / "events", "half.ndjson.gz", gzip.compress(ndjson(as_dicts(ROWS)) * 999)[:-200])
+    write(tmp_path / "events", "empty.csv", b"")
+    write(tmp_path / "events", "_SUCCESS", b"")
+    build = dbt(
+        "build", "--exclude-resource-type", "unit_test", events=tmp_path / "events", dbt_vars=VARS
+    )
+    assert build.success, build.output[-3000:]
+    reasons = {
+        row["event_id"] or row["payload"][:20]: row["reason"]
+        for row in build.rows("""
+            select event_id, payload, judged.reject_reason as reason
+            from staging.base_app__judged_rows as judged
+            left join staging.stg_app__rejected_rows using (file_name, file_row_number)
+            where file_name like '%a.ndjson' and judged.reject_reason is not null
+        """)
+    }
+    assert reasons == {
+        "not json": "unreadable",
+        '{"event_id": "g2", "': "unreadable",
+        "[1, 2]": "unreadable",
+        '"text"': "unreadable",
+        "null": "unreadable",
+        '{"event_id": "g3", "': "unreadable",
+        '{"event_id": "", "us': "missing_event_id",
+        "g4": "missing_user_id",
+        "g5": "missing_user_id",
+        "g6": "missing_user_id",
+        "g7": "missing_event_name",
+        "g8": "bad_event_time",
+        "g9": "bad_event_time",
+        "g10": "time_in_future",
+        "g1": "duplicate_event_id",
+        '{"event_id": "g14", ': "unreadable",
+    }
+    by_file = build.rows("""
+        select
+            regexp_extract(file_name, '[^/]+$') as file,
+            count(*) as landed,
+            count(case when reject_reason = 'unreadable' then 1 end) as unreadable
+        from staging.base_app__judged_rows
+        group by file_name
+        order by file
+    """)
+    counts = {row["file"]: (row["landed"], row["unreadable"]) for row in by_file}
+    half = counts.pop("half.ndjson.gz")
+    assert half[0] > 100
+    assert half[1] in (1, 2)
+    assert counts == {"a.ndjson": (20, 7), "b.csv": (6, 4), "broken.parquet": (1, 1)}
+    names = build.rows(
+        "select event_name, event_short_name from marts.dim_event_types where not is_known"
+    )
+    assert "<script>alert(1)</script>" in {row["event_name"] for row in names}
+    assert max(len(row["event_name"]) for row in names) == 1_000_000
+    assert max(len(row["event_short_name"]) for row in names) == 80
+
+
+def test_shuffled_split_and_repeated_input_gives_the_same_rows(dbt, tmp_path):
+    """Two days of the demo: as landed, and shuffled over files of three formats, a part twice."""
+    days = sorted(DEMO_EVENTS.glob("*.parquet"))[:2]
+    rows = pa.concat_tables(pyarrow.parquet.read_table(day) for day in days).to_pylist()
+    whole, shuffled = tmp_path / "whole", tmp_path / "shuffled"
+    write(whole, "a.parquet", parquet(rows))
+
+    random.Random(1).shuffle(rows)
+    third = len(rows) // 3
+    times = ("event_time", "received_at")
+    texts = [
+        row | {name: row[name].isoformat() for name in times if row[name]} for row in rows[:third]
+    ]
+    write(shuffled, "z.ndjson", ndjson(texts))
+    write(shuffled, "y.parquet", parquet(rows[third : 2 * third]))
+    write(shuffled, "x.parquet", parquet(rows[2 * third :]))
+    first = content(dbt("run", events=whole, dbt_vars=VARS))
+    second = content(dbt("run", events=shuffled, dbt_vars=VARS))
+    assert first == second
+
+    write(shuffled, "again.ndjson", ndjson(texts))
+    third_build = dbt("run", events=shuffled, dbt_vars=VARS)
+    repeated = content(third_build)
+    first.pop("health")
+    health = repeated.pop("health")
+    assert repeated == first
+    assert health != second["health"]
+
+
+def test_rows_without_ids_make_their_own_from_all_but_received_at(dbt, tmp_path):
+    """The same row received twice, in two formats, is one event; another city is another one."""
+    row = {"who": "u", "what": "bus_search", "when": "2026-01-12 10:00:00", "city": "Pune", "n": 1}
+    folder = tmp_path / "events"
+    write(folder, "a.ndjson", ndjson([row | {"received_at": "2026-01-12 10:00:01"}]))
+    write(folder, "b.ndjson", ndjson([row | {"received_at": "2026-01-12 10:00:02"}]))
+    write(
+        folder, "c.parquet", parquet([row | {"received_at": "2026-01-12 10:00:03", "extra": None}])
+    )
+    write(folder, "d.ndjson", ndjson([row | {"city": "Goa"}]))
+    names = {"user_id": "who", "event_name": "what", "event_time": "when"}
+    build = dbt("run", events=folder, dbt_vars=VARS | {"event_columns": names})
+    assert build.success, build.output[-3000:]
+    (counts,) = build.rows("""
+        select sum(count_staged) as staged, sum(count_duplicate_event_id) as copies
+        from marts.fct_data_health
+    """)
+    assert counts == {"staged": 2, "copies": 2}
+
+
+def test_a_landing_zone_of_nothing_but_empty_files_builds(dbt, tmp_path):
+    write(tmp_path / "events", "a.ndjson", b"")
+    build = dbt(
+        "build", "--exclude-resource-type", "unit_test", events=tmp_path / "events", dbt_vars=VARS
+    )
+    assert build.success, build.output[-3000:]
+    assert build.rows("select count(*) as n from marts.fct_sessions") == [{"n": 0}]
+    assert build.rows("select as_of, primary_funnel from marts.dim_settings") == [
+        {"as_of": None, "primary_funnel": "booking"}
+    ]
+
+
+@pytest.mark.parametrize("landed", ["folder", "glob", "file"])
+def test_a_landing_zone_is_a_folder_a_glob_or_a_file(dbt, tmp_path, landed):
+    write(tmp_path / "events", "a.ndjson", ndjson(as_dicts(ROWS)))
+    folder = tmp_path / "events"
+    events = {"folder": folder, "glob": folder / "*.ndjson", "file": folder / "a.ndjson"}[landed]
+    build = dbt("run", "--select", "+stg_app__events", events=events, dbt_vars=VARS)
+    assert build.rows("select count(*) as n from staging.stg_app__events") == [{"n": 5}]

@@ -1,0 +1,87 @@
+"""The project as a whole: its layout is clean, its documents agree with it, its rules hold."""
+
+import os
+import re
+import subprocess
+import sys
+
+import duckdb
+import pytest
+import yaml
+from conftest import ROOT
+
+BIN = os.path.dirname(sys.executable)
+MODEL_FOLDERS = ("staging", "sessions", "marts")
+
+
+def run_tool(*command):
+    found = subprocess.run(
+        [os.path.join(BIN, command[0]), *command[1:]], cwd=ROOT, capture_output=True, text=True
+    )
+    assert found.returncode == 0, found.stdout[-3000:] + found.stderr[-1000:]
+
+
+@pytest.mark.parametrize("command", [("ruff", "check", "."), ("ruff", "format", "--check", ".")])
+def test_python_is_clean(command):
+    run_tool(*command)
+
+
+def test_sql_is_clean():
+    run_tool("sqlfluff", "lint", "--disable-progress-bar", "models", "tests")
+
+
+def described_models():
+    for folder in MODEL_FOLDERS:
+        text = (ROOT / "models" / folder / "_models.yml").read_text()
+        for model in yaml.safe_load(text)["models"]:
+            yield folder, model
+
+
+def test_every_model_is_described_and_every_described_model_is_there():
+    files = {
+        (folder, path.stem)
+        for folder in MODEL_FOLDERS
+        for path in (ROOT / "models" / folder).glob("[a-z]*.*")
+        if path.suffix in (".sql", ".py")
+    }
+    assert {(folder, model["name"]) for folder, model in described_models()} == files
+
+
+def test_documented_columns_are_the_actual_columns():
+    with duckdb.connect(str(ROOT / "warehouse.duckdb"), read_only=True) as connection:
+        actual = {
+            (schema, table): columns
+            for schema, table, columns in connection.execute("""
+                select schema_name, table_name, list(column_name order by column_index)
+                from duckdb_columns()
+                group by schema_name, table_name
+            """).fetchall()
+        }
+    for folder, model in described_models():
+        assert [column["name"] for column in model["columns"]] == actual[folder, model["name"]]
+        for described in (model, *model["columns"]):
+            assert described["description"].strip(), (model["name"], described["name"])
+
+
+def test_the_warehouse_opens_in_duckdb_1():
+    """Bytes 12 to 20 of the file say its storage version; 64 is that of DuckDB 1.0 to 1.4."""
+    header = (ROOT / "warehouse.duckdb").read_bytes()[:20]
+    assert header[8:12] == b"DUCK"
+    assert int.from_bytes(header[12:20], "little") <= 65
+
+
+def test_settings_and_readme_name_no_table_that_is_not_there():
+    marts = {model["name"] for folder, model in described_models() if folder == "marts"}
+    named = set(re.findall(r"\b(?:fct|dim)_[a-z_]+\b", (ROOT / "README.md").read_text()))
+    assert named <= marts
+    assert marts <= named
+    sources = {path.stem for path in (ROOT / "reports" / "sources" / "dropoff").glob("*.sql")}
+    assert sources <= marts
+
+
+def test_models_branch_on_no_engine_and_reports_name_only_marts():
+    for path in (ROOT / "models").rglob("*.sql"):
+        assert not re.search(r"target\.(type|name)", path.read_text()), path
+    for path in (ROOT / "reports" / "sources").rglob("*.sql"):
+        schemas = re.findall(r"\b(\w+)\.(?:fct|dim)_\w+", path.read_text())
+        assert set(schemas) == {"marts"}, path
