@@ -49,7 +49,7 @@ ifeq ($(DROPOFF_EVENTS),$(DEMO_EVENTS))
 endif
 
 check: land
-	@$(STEP) check --inputs landing/check.py $(DROPOFF_SEEDS) $(EVENT_FILES) --env DROPOFF_EVENTS VARS --outputs $(CHECKS) -- \
+	@$(STEP) check --inputs landing/check.py $(DROPOFF_SEEDS) $(EVENT_FILES) --env DROPOFF_EVENTS --outputs $(CHECKS) -- \
 	    $(PYTHON) landing/check.py --out $(CHECKS) --vars '$(VARS)'
 
 build: check
@@ -71,11 +71,16 @@ endif
 lint: setup
 	@$(STEP) lint -- sh -c 'ruff check . && ruff format --check . && sqlfluff lint --disable-progress-bar models tests'
 
-test-fast: setup
-	@$(PYTHON) -m pytest tests --ignore=tests/browser
+# the tests are about the demo, whatever app the environment names
+TEST := env -u DROPOFF_EVENTS -u DROPOFF_SEEDS -u DROPOFF_WAREHOUSE -u DROPOFF_BUILD_FILE $(MAKE) --no-print-directory
 
-test: reports setup-browser
-	@$(PYTHON) -m pytest tests
+test-fast:
+	@$(TEST) VARS= SEED=1 SCALE=1 build
+	@$(PYTHON) -m pytest -n 2 --dist loadscope -m "not slow" --ignore=tests/browser
+
+test:
+	@$(TEST) VARS= SEED=1 SCALE=1 reports setup-browser
+	@$(PYTHON) -m pytest -n 2 --dist loadfile
 
 clean:
 	rm -rf .steps logs target warehouse.duckdb warehouse.checks.ndjson landing/events landing/truth reports/build reports/.evidence

@@ -119,7 +119,7 @@ def main() -> int:
         return code
     print(f"{lines[-1] if lines else 'done'} ({seconds:.0f} s)")
     STATE_FOLDER.mkdir(exist_ok=True)
-    state_path.write_text(fingerprint(command, options.inputs, options.env))
+    state_path.write_text(before)
     return 0
 
 

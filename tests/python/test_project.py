@@ -85,3 +85,21 @@ def test_models_branch_on_no_engine_and_reports_name_only_marts():
     for path in (ROOT / "reports" / "sources").rglob("*.sql"):
         schemas = re.findall(r"\b(\w+)\.(?:fct|dim)_\w+", path.read_text())
         assert set(schemas) == {"marts"}, path
+
+
+def test_every_page_is_an_exposure_of_the_marts_it_reads():
+    text = (ROOT / "models" / "marts" / "_exposures.yml").read_text()
+    exposures = {
+        exposure["label"]: {re.search(r"'(.*)'", ref)[1] for ref in exposure["depends_on"]}
+        for exposure in yaml.safe_load(text)["exposures"]
+    }
+    reads = {}
+    for path in (ROOT / "reports" / "pages").glob("*.md"):
+        _, front_matter, page = path.read_text().split("---\n", 2)
+        described = yaml.safe_load(front_matter)
+        queries = (ROOT / "reports" / "queries" / name for name in described.get("queries", []))
+        whole = page + "".join(query.read_text() for query in queries)
+        marts = set(re.findall(r"\bdropoff\.((?:fct|dim)_\w+)", whole))
+        if marts:
+            reads[described["title"]] = marts
+    assert exposures == reads
