@@ -103,10 +103,6 @@ session_beginnings_marked as (
 
     select
         *,
-        is_first_action
-        or (event_role = 'starter' and not is_joining)
-        or (is_after_timeout and not is_leading_in)
-        or (previous_event_at is null and not is_leading_in) as is_opening,
         previous_event_at is null
         or is_after_timeout
         or case
@@ -124,7 +120,7 @@ opening_events_marked as (
         *,
         case
             when is_leading_in then next_action.event_id
-            when is_opening then event_id
+            when is_beginning or is_first_action then event_id
         end as opening_event_id
     from session_beginnings_marked
 
