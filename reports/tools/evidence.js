@@ -13,9 +13,15 @@ const options = { sources: ['--strict'], build: [], dev: ['--open', 'false'] }[s
 if (!options) stop(`Name a step: sources, build or dev, not ${step}.`);
 
 // A relative path is meant from the repository's root, where make runs.
-const warehouse = path.resolve(reports, '..', process.env.DROPOFF_WAREHOUSE || 'warehouse.duckdb');
+const named = process.env.DROPOFF_WAREHOUSE || 'warehouse.duckdb';
+const warehouse = path.resolve(reports, '..', named);
 if (step === 'sources' && !fs.existsSync(warehouse)) {
-	stop(`There is no warehouse at ${path.relative(process.cwd(), warehouse)}: run make build first.`);
+	stop(`There is no warehouse at ${named}: run make build first.`);
+}
+
+const manifest = path.join(reports, '.evidence/template/static/data/manifest.json');
+if (step !== 'sources' && !fs.existsSync(manifest)) {
+	stop('The pages have no data yet: run npm run sources first.');
 }
 
 // What an earlier run left would be published too.

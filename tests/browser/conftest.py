@@ -8,7 +8,7 @@ import sys
 import duckdb
 import pytest
 from places import ROOT, SERVE, SITE
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 FLAGS = [
     "--headless",
@@ -20,6 +20,7 @@ FLAGS = [
     "--no-first-run",
 ]
 PATIENCE = 60_000  # ms: on two busy cores DuckDB takes its time to start
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")

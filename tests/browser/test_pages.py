@@ -147,7 +147,7 @@ def expect_overview(seen, rows, **filters):
     (truth,) = rows(OVERVIEW.format(where=chosen(**filters)))
     for name, write in WRITTEN.items():
         card = seen.page.locator(f'.cards [data-metric="{name}"]')
-        expect(card, name).to_have_text(write(truth[name]), timeout=30_000)
+        expect(card, name).to_have_text(write(truth[name]))
     sentence = seen.page.locator('[data-metric="sentence"]')
     expect(sentence).to_contain_text(f"{count(truth['count_sessions'])} sessions")
     expect(sentence).to_contain_text(f"{day(truth['first_day'])} to {day(truth['last_day'])}")
@@ -228,9 +228,7 @@ def expect_stages(seen, stages):
     assert stages
     for truth in stages:
         line = row(seen.page, "Stages of the funnel", truth["stage"])
-        expect(figure(line, "count_reached")).to_have_text(
-            count(truth["count_reached"]), timeout=30_000
-        )
+        expect(figure(line, "count_reached")).to_have_text(count(truth["count_reached"]))
         expect(figure(line, "share_of_sessions")).to_have_text(percent(truth["share_of_sessions"]))
         expect(figure(line, "step_conversion_rate")).to_have_text(
             percent(truth["step_conversion_rate"])
@@ -337,7 +335,7 @@ def expect_end_events(seen, rows, **filters):
     assert truths
     for truth in truths:
         line = row(seen.page, "End events", truth["name"])
-        expect(figure(line, "value")).to_have_text(count(truth["count_ended"]), timeout=30_000)
+        expect(figure(line, "value")).to_have_text(count(truth["count_ended"]))
         expect(figure(line, "share")).to_have_text(percent(truth["share"]))
         expect(figure(line, "exit_rate")).to_have_text(percent(truth["exit_rate"]))
         if truth["is_likely_exit"]:
@@ -428,7 +426,7 @@ def test_rejected_rows_are_shown_by_reason_on_the_days_chosen(standing, rows):
         (truth,) = rows(f"select {sums} from marts.fct_data_health where {condition}")
         for words, reason in reasons.items():
             bar = row(seen.page, "Rejected rows by reason", words)
-            expect(figure(bar, "value")).to_have_text(count(truth[reason]), timeout=30_000)
+            expect(figure(bar, "value")).to_have_text(count(truth[reason]))
 
 
 def test_unknown_names_and_landing_checks_are_listed(standing, rows):
