@@ -437,18 +437,30 @@ def test_unknown_names_and_landing_checks_are_listed(standing, rows):
         bar = row(seen.page, "Unknown event names", truth["event_short_name"])
         expect(figure(bar, "value")).to_have_text(count(truth["count_events"]))
     (checks,) = rows("""
-        select count(*) as checked, count(*) filter (where not is_met) as not_met
+        select
+            count(*) as checked,
+            count(distinct file_name) as files,
+            count(*) filter (where not is_met) as not_met
         from marts.fct_landing_checks""")
-    if checks["checked"]:
-        expect(seen.page.get_by_text("expectations were checked on landed files")).to_contain_text(
-            count(checks["checked"])
-        )
-        listed = seen.page.locator('[aria-label="Checks at landing"] tbody tr')
-        expect(listed).to_have_count(min(checks["checked"], 200))
-        not_met = seen.page.locator('[aria-label="Checks at landing"] td', has_text="✗")
-        expect(not_met).to_have_count(min(checks["not_met"], 200))
-    else:
+    if not checks["checked"]:
         expect(seen.page.get_by_text("No landed file was checked.")).to_be_visible()
+        return
+    expect(seen.page.get_by_text("expectations were checked on")).to_contain_text(
+        f"{count(checks['checked'])} expectations were checked on {count(checks['files'])} landed"
+    )
+    listed = seen.page.locator('[aria-label="Checks at landing"] tbody tr')
+    by_expectation = rows("""
+        select count(*) as checked, count(*) filter (where not is_met) as not_met
+        from marts.fct_landing_checks group by expectation, column_name""")
+    expect(listed).to_have_count(len(by_expectation))
+    for metric, total in (
+        ("count_checked", checks["checked"]),
+        ("count_not_met", checks["not_met"]),
+    ):
+        shown = figure(listed, metric).all_inner_texts()
+        assert sum(int(number.replace(",", "")) for number in shown) == total
+    not_met = seen.page.locator('[aria-label="Checks not met"] tbody tr')
+    expect(not_met).to_have_count(min(checks["not_met"], 100))
 
 
 # What other apps send: the site's own pages over other data
