@@ -10,8 +10,12 @@
     }) }}
 {% endmacro %}
 
+{% macro optional_settings_columns() %}
+    {{ return({'funnel_stages': ['result_label']}) }}
+{% endmacro %}
+
 {% macro settings_path(name) -%}
-    {{ env_var('DROPOFF_SEEDS', 'seeds') }}/{{ name }}.csv
+    {{ env_var('DROPOFF_SEEDS', 'seeds').rstrip('/') }}/{{ name }}.csv
 {%- endmacro %}
 
 {% macro optional_column(relation, column) -%}
@@ -24,78 +28,135 @@
     {{ column if found else 'cast(null as varchar)' }}
 {%- endmacro %}
 
-{# the rows of a settings file with their line in it; blank lines count as lines, not as rows #}
-{% macro settings_rows(name) -%}
-    (
-        select
-            lines.line_number,
-            settings.*
-        from (
-            select
-                row_number() over () as row_number,
-                *
-            from {{ builtins.source('settings', name) }}
-        ) as settings
-        left join (
-            select
-                line_number,
-                row_number() over (order by line_number) - 1 as row_number
-            from (
-                select
-                    row_number() over () as line_number,
-                    line
-                from read_csv(
-                    {{ sql_text(settings_path(name)) }}, columns = {'line': 'varchar'},
-                    header = false, auto_detect = false, delim = '\x1f', quote = '', escape = ''
-                )
-            )
-            where trim(coalesce(line, '')) != ''
-        ) as lines
-            on settings.row_number = lines.row_number
-    )
-{%- endmacro %}
-
 {% macro check_settings() %}
     {% if execute %}
+        {% set files = {} %}
         {% for name, columns in settings_files().items() %}
-            {% do check_settings_file(name, columns) %}
+            {% do files.update({name: settings_file(name, columns)}) %}
         {% endfor %}
-        {% for row in run_query(settings_problems()) %}
+        {% for row in run_query(settings_problems(files)) %}
             {% do stop(settings_path(row[0]) ~ (', line ' ~ row[1] if row[1] else '') ~ ': ' ~ row[2]) %}
         {% endfor %}
     {% endif %}
 {% endmacro %}
 
-{# there, readable, with its columns, and every row as long as the header #}
-{% macro check_settings_file(name, columns) %}
+{# {columns: [name, ...], records: [[line, [field, ...]], ...]}: there, readable, with its
+   columns once each, and every record as long as the header #}
+{% macro settings_file(name, columns) %}
     {% set path = settings_path(name) %}
-    {% if not run_query('select 1 from glob(' ~ sql_text(path) ~ ')') | length %}
-        {% do stop(path ~ ' is missing; a settings folder has ' ~ settings_files().keys() | join('.csv, ') ~ '.csv.') %}
+    {% set records = csv_records(path, settings_text(path, columns)) %}
+    {% if records[0][0] != 1 %}
+        {% do stop(path ~ ', line 1: the line is blank; it must be ' ~ columns | join(',') ~ '.') %}
     {% endif %}
-    {% set content = run_query('select coalesce(try(decode(content)), chr(0)) from read_blob(' ~ sql_text(path) ~ ')')[0][0] %}
-    {% if '\x00' in content %}
-        {% do stop(path ~ ' is not UTF-8 text; save it as a CSV file in UTF-8.') %}
-    {% elif not content.strip() %}
-        {% do stop(path ~ ' is empty; its first line must be ' ~ columns | join(',') ~ '.') %}
-    {% endif %}
-    {% set header = content.lstrip('\ufeff').strip().splitlines()[0].split(',') | map('trim') | map('trim', '"') | list %}
+    {% set header = records[0][1] %}
+    {% set names = header | map('trim') | map('lower') | list %}
     {% for column in columns if column not in header %}
         {% do stop(path ~ ', line 1: the column ' ~ column ~ ' is missing.') %}
     {% endfor %}
-    {% for line in content.splitlines() if line.strip() and '"' not in line and line.split(',') | length != header | length %}
-        {% do stop(path ~ ', line ' ~ (content.splitlines().index(line) + 1) ~ ': ' ~ line.split(',') | length ~ ' fields where the header has ' ~ header | length ~ '.') %}
+    {% for column in columns + optional_settings_columns().get(name, []) if names.count(column) > 1 %}
+        {% do stop(path ~ ', line 1: the column ' ~ column ~ ' is there twice.') %}
     {% endfor %}
+    {% for line, fields in records if fields | length != header | length %}
+        {% do stop(
+            path ~ ', line ' ~ line ~ ': ' ~ fields | length ~ ' field' ~ ('s' if fields | length > 1)
+            ~ ' where the header has ' ~ header | length ~ '.'
+        ) %}
+    {% endfor %}
+    {{ return({'columns': header, 'records': records[1:]}) }}
 {% endmacro %}
 
+{# the text of a settings file; a letter before it, or dbt makes a number of what looks like one #}
+{% macro settings_text(path, columns) %}
+    {% set count_files = run_query('select count(*) from glob(' ~ sql_text(path) ~ ')')[0][0] %}
+    {% if count_files == 0 %}
+        {% do stop(path ~ ' is missing; a settings folder has ' ~ settings_files().keys() | join('.csv, ') ~ '.csv.') %}
+    {% elif count_files > 1 %}
+        {% do stop(path ~ ' is ' ~ count_files ~ ' files; DROPOFF_SEEDS must name one folder.') %}
+    {% endif %}
+    {% set content = run_query("select 't' || coalesce(try(decode(content)), chr(0)) from read_blob(" ~ sql_text(path) ~ ')')[0][0] %}
+    {% if '\0' in content %}
+        {% do stop(
+            path ~ ', line ' ~ run_query(first_line_that_is_no_text(path))[0][0]
+            ~ ': this is not UTF-8 text; save the file as CSV in UTF-8.'
+        ) %}
+    {% elif not content[1:].removeprefix('\ufeff').strip() %}
+        {% do stop(path ~ ' is empty; its first line must be ' ~ columns | join(',') ~ '.') %}
+    {% endif %}
+    {{ return(content[1:].removeprefix('\ufeff')) }}
+{% endmacro %}
+
+{# bytes cannot be cut at line breaks, their hex digits can #}
+{% macro first_line_that_is_no_text(path) %}
+    select min(line_number)
+    from unnest(string_split(regexp_replace(
+        (select hex(content) from read_blob({{ sql_text(path) }})), '(..)', '\1 ', 'g'
+    ), '0A ')) with ordinality as lines(line, line_number)
+    where try(decode(unhex(replace(line, ' ', '')))) is null or concat(' ', line) like '% 00 %'
+{% endmacro %}
+
+{# The records of a CSV text (RFC 4180), each with the line it begins in; blank lines count as
+   lines, not as records, and so do line breaks within quotes. #}
+{% macro csv_records(path, content) %}
+    {% set records = [] %}
+    {% set at = namespace(position=0, line=1, record_position=0, record_line=1, fields=[]) %}
+    {% for field in modules.re.finditer('("[^"]*(?:""[^"]*)*"|[^",\r\n]*)(,|\r\n|\r|\n|$)', content) %}
+        {% if field.start() != at.position %}
+            {% do stop(
+                path ~ ', line ' ~ at.line
+                ~ ': a quote is out of place; put the whole field in quotes and double those within.'
+            ) %}
+        {% endif %}
+        {% set text = field.group(1) %}
+        {% do at.fields.append(text[1:-1].replace('""', '"') if text.startswith('"') else text) %}
+        {% set at.position = field.end() %}
+        {% set at.line = at.line + modules.re.findall('\r\n|\r|\n', field.group()) | length %}
+        {% if field.group(2) != ',' %}
+            {% if field.end(1) > at.record_position %}
+                {% do records.append([at.record_line, at.fields]) %}
+            {% endif %}
+            {% set at.record_position = at.position %}
+            {% set at.record_line = at.line %}
+            {% set at.fields = [] %}
+        {% endif %}
+    {% endfor %}
+    {{ return(records) }}
+{% endmacro %}
+
+{# our columns of a settings file as rows with their line; an empty field is null #}
+{% macro settings_rows(files, name) -%}
+    {%- set file = files[name] -%}
+    {%- set columns = settings_files()[name] + optional_settings_columns().get(name, []) -%}
+    (
+        select
+            cast(null as integer) as line_number
+            {%- for column in columns %},
+            cast(null as varchar) as {{ column }}
+            {%- endfor %}
+        where false
+        {%- if file.records %}
+        union all
+        values
+        {%- for line, fields in file.records %}
+        ({{ line }}
+            {%- for column in columns -%}
+                {%- set value = fields[file.columns.index(column)] if column in file.columns -%}
+                , {{ sql_text(value) if value else 'null' }}
+            {%- endfor -%}
+        ){{ "," if not loop.last }}
+        {%- endfor %}
+        {%- endif %}
+    )
+{%- endmacro %}
+
 {# the first contradiction, as (file, line or null, sentence); no row where there is none #}
-{% macro settings_problems() %}
+{% macro settings_problems(files) %}
 with
 
 event_types as (
     select
         *,
         first_value(line_number) over (partition by event_name order by line_number) as first_line_number
-    from {{ settings_rows('event_types') }}
+    from {{ settings_rows(files, 'event_types') }}
 ),
 
 funnels as (
@@ -103,16 +164,16 @@ funnels as (
         *,
         first_value(line_number) over (partition by funnel order by line_number) as first_line_number,
         count(case when lower(is_primary) = 'true' then 1 end) over (order by line_number) as count_primary
-    from {{ settings_rows('funnels') }}
+    from {{ settings_rows(files, 'funnels') }}
 ),
 
 stages as (
     select
         *,
         coalesce(outcome, '') as stage_outcome,
-        coalesce({{ optional_column(source('settings', 'funnel_stages'), 'result_label') }}, '') as stage_result_label,
-        try_cast(stage_order as integer) as stage_number
-    from {{ settings_rows('funnel_stages') }}
+        coalesce(result_label, '') as stage_result_label,
+        case when regexp_full_match(stage_order, '[0-9]+') then try_cast(stage_order as integer) end as stage_number
+    from {{ settings_rows(files, 'funnel_stages') }}
 ),
 
 stages_beside_first as (
@@ -127,7 +188,10 @@ stages_beside_first as (
         first_value(stage) over same_event as event_stage,
         first_value(stage) over (partition by funnel, stage_number order by line_number) as number_stage,
         first_value(stage) over (partition by funnel, stage_outcome order by line_number) as outcome_stage,
-        dense_rank() over (partition by funnel order by stage_number) as expected_number
+        dense_rank() over (
+            partition by funnel
+            order by case when stage_number >= 1 then stage_number end nulls last
+        ) as expected_number
     from stages
     window
         same_stage as (partition by funnel, stage order by line_number),
@@ -146,7 +210,7 @@ playbook as (
     select
         *,
         first_value(line_number) over (partition by stage order by line_number) as first_line_number
-    from {{ settings_rows('playbook') }}
+    from {{ settings_rows(files, 'playbook') }}
 ),
 
 problems as (
@@ -194,7 +258,7 @@ problems as (
     from stages where stage is null or event_name is null or label is null or phase is null
     union all
     select 3, 'funnel_stages', line_number, format('the stage_order ''{}'' is not a whole number from 1.', coalesce(stage_order, ''))
-    from stages where stage_number is null or stage_number < 1 or not regexp_full_match(stage_order, '[0-9]+')
+    from stages where stage_number is null or stage_number < 1
     union all
     select 3, 'funnel_stages', line_number, format('the outcome ''{}'' is neither empty, conversion nor completion.', outcome)
     from stages where outcome is not null and outcome not in ('conversion', 'completion')
@@ -261,6 +325,10 @@ order by file_order, line_number nulls last, sentence
 limit 1
 {% endmacro %}
 
+{# in digits: the cast alone takes 1_000, white space around and inf #}
 {% macro is_positive_number(text) -%}
-    coalesce(isfinite(try_cast({{ text }} as double)) and try_cast({{ text }} as double) > 0, false)
+    (
+        not regexp_matches({{ text }}, '[^0-9.eE+-]')
+        and coalesce(isfinite(try_cast({{ text }} as double)) and try_cast({{ text }} as double) > 0, false)
+    )
 {%- endmacro %}

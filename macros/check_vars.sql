@@ -1,23 +1,28 @@
 {# Vars that mean nothing stop the build at once, with one sentence. #}
 {% macro check_vars() %}
     {% if execute %}
+        {% set most = 1000000000 %}
         {% set numbers = {
-            'future_tolerance_seconds': [0, none],
-            'late_after_seconds': [0, none],
-            'session_open_minutes': [0, none],
-            'bounce_under_seconds': [0, none],
+            'future_tolerance_seconds': [0, most],
+            'late_after_seconds': [0, most],
+            'session_timeout_minutes': [0, most],
+            'starter_join_seconds': [0, most],
+            'session_open_minutes': [0, most],
+            'bounce_under_seconds': [0, most],
+            'bounce_max_steps': [0, most],
             'drop_off_step_rate': [0, 1],
             'high_drop_share': [0, 1],
             'display_name_digits': [1, 32],
         } %}
-        {% for name, bounds in numbers.items() %}
+        {% set may_be_null = ['session_timeout_minutes', 'starter_join_seconds', 'bounce_max_steps', 'build_clock', 'as_of'] %}
+        {% for name, bounds in numbers.items() if var(name) is not none or name not in may_be_null %}
             {% do check_number(name, bounds[0], bounds[1]) %}
         {% endfor %}
-        {% for name in ['session_timeout_minutes', 'starter_join_seconds', 'bounce_max_steps'] if var(name) is not none %}
-            {% do check_number(name, 0, none) %}
-        {% endfor %}
-        {% for name in ['oldest_event_time', 'build_clock', 'as_of'] if var(name) is not none or name == 'oldest_event_time' %}
-            {% if run_query('select try_cast(' ~ sql_text(var(name) | string) ~ ' as timestamptz) is null')[0][0] %}
+        {% if var('display_name_digits') is not integer %}
+            {% do stop("The var display_name_digits is '" ~ var('display_name_digits') ~ "'; it must be a whole number.") %}
+        {% endif %}
+        {% for name in ['oldest_event_time', 'build_clock', 'as_of'] if var(name) is not none or name not in may_be_null %}
+            {% if not run_query('select ' ~ is_written_time(sql_text(var(name) | string)))[0][0] %}
                 {% do stop("The var " ~ name ~ " is '" ~ var(name) ~ "', which is no time; write it like 2026-02-16 00:00:00.") %}
             {% endif %}
         {% endfor %}
@@ -30,11 +35,21 @@
         {% if var('event_columns') is not mapping %}
             {% do stop("The var event_columns is '" ~ var('event_columns') ~ "'; write it like {user_id: distinct_id}.") %}
         {% endif %}
-        {% for name in var('event_columns') if name not in event_column_names() %}
-            {% do stop("The var event_columns maps '" ~ name ~ "', which is none of " ~ event_column_names() | join(', ') ~ '.') %}
+        {% for name, landed in var('event_columns').items() %}
+            {% if name not in event_column_names() %}
+                {% do stop("The var event_columns maps '" ~ name ~ "', which is none of " ~ event_column_names() | join(', ') ~ '.') %}
+            {% elif landed is not string or not landed %}
+                {% do stop("The var event_columns maps " ~ name ~ " to '" ~ landed ~ "', which is no column's name; write it like {user_id: distinct_id}.") %}
+            {% endif %}
         {% endfor %}
     {% endif %}
 {% endmacro %}
+
+{# a date or a time, with an offset or without; the cast alone takes infinity and epoch #}
+{% macro is_written_time(text) -%}
+    regexp_full_match({{ text }}, '\d{4}-\d{2}-\d{2}([T ][0-9:.]+ ?(Z|[+-][0-9:]+|[A-Za-z_/]+)?)?')
+    and try_cast({{ text }} as timestamptz) is not null
+{%- endmacro %}
 
 {% macro event_column_names() %}
     {{ return(['event_id', 'user_id', 'event_name', 'event_time', 'received_at', 'platform', 'app_version', 'city']) }}
@@ -42,11 +57,9 @@
 
 {% macro check_number(name, low, high) %}
     {% set value = var(name) %}
-    {% if value is not number or value is boolean or value < low or (high is not none and value > high) %}
-        {% do stop(
-            "The var " ~ name ~ " is '" ~ value ~ "'; it must be a number "
-            ~ ("from " ~ low ~ " to " ~ high if high is not none else "of at least " ~ low) ~ "."
-        ) %}
+    {# so that not-a-number, which compares with nothing, fails too #}
+    {% if value is not number or value is boolean or not (low <= value <= high) %}
+        {% do stop("The var " ~ name ~ " is '" ~ value ~ "'; it must be a number from " ~ low ~ " to " ~ high ~ ".") %}
     {% endif %}
 {% endmacro %}
 

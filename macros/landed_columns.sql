@@ -1,7 +1,8 @@
 {# Landed columns: our names found in the input, through the var event_columns. #}
 
+{# while dbt parses, check_vars has not yet said that event_columns is no mapping #}
 {% macro landed_name(our_name) -%}
-    {{ var('event_columns').get(our_name, our_name) }}
+    {{ var('event_columns').get(our_name, our_name) if var('event_columns') is mapping else our_name }}
 {%- endmacro %}
 
 {# Files that share a format and columns are read together, each group with its own casts.
@@ -31,6 +32,22 @@
             select distinct unnest(json_keys(payload))
             from {{ text_records }}
             where {{ is_json_object('payload') }}
+        {% endset %}
+        {% for row in run_query(query) %}{% do names.append(row[0]) %}{% endfor %}
+    {% endif %}
+    {{ return(names) }}
+{% endmacro %}
+
+{# csv files with a readable row: like parquet, and unlike ndjson, they say their columns #}
+{% macro csv_file_names(landing_files, text_records) %}
+    {% set names = [] %}
+    {% if execute and load_relation(text_records) %}
+        {% set query %}
+            select distinct text_records.file_name
+            from {{ text_records }} as text_records
+            inner join {{ landing_files }} as landing_files
+                on text_records.file_name = landing_files.file_name
+            where landing_files.file_format = 'csv' and text_records.is_readable
         {% endset %}
         {% for row in run_query(query) %}{% do names.append(row[0]) %}{% endfor %}
     {% endif %}
@@ -111,14 +128,14 @@
 
 {# Stops where a column that must exist is in no file, or event_columns names one that is in
    none. Returns whether any file has event ids; where none has, rows make their own. #}
-{% macro landed_columns_checked(parquet_groups, text_names) %}
+{% macro landed_columns_checked(parquet_groups, csv_files, text_names) %}
     {% set found = [] %}
     {% do found.extend(text_names) %}
     {% for group in parquet_groups %}{% do found.extend(group.types.keys()) %}{% endfor %}
     {% if execute and found %}
         {% set mapped = var('event_columns') %}
         {% for our_name in ['user_id', 'event_name', 'event_time'] + mapped.keys() | list %}
-            {% if landed_name(our_name) not in found and (our_name in mapped or parquet_groups) %}
+            {% if landed_name(our_name) not in found and (our_name in mapped or parquet_groups or csv_files) %}
                 {% do stop(
                     "No landed file has the column '" ~ landed_name(our_name) ~ "' for " ~ our_name
                     ~ " (found: " ~ found | unique | sort | join(', ') | truncate(300)
@@ -130,7 +147,7 @@
     {{ return(landed_name('event_id') in found) }}
 {% endmacro %}
 
-{# one sentence a person can act on, and no model after it #}
+{# one sentence on one line that a person can act on, and no model after it #}
 {% macro stop(sentence) %}
-    {{ exceptions.raise_compiler_error(sentence) }}
+    {{ exceptions.raise_compiler_error(sentence | replace('\r', ' ') | replace('\n', ' ')) }}
 {% endmacro %}

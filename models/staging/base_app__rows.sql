@@ -9,7 +9,9 @@
 ] %}
 {% set parquet_groups = parquet_file_groups(ref('base_app__landing_files')) %}
 {% set has_event_ids = landed_columns_checked(
-    parquet_groups, text_record_names(ref('base_app__text_records'))
+    parquet_groups,
+    csv_file_names(ref('base_app__landing_files'), ref('base_app__text_records')),
+    text_record_names(ref('base_app__text_records'))
 ) %}
 
 with

@@ -21,4 +21,4 @@ select
         as result_label,
     min(event_name) as first_event_name
 from funnel_stages
-group by funnel, stage_order
+group by funnel, cast(stage_order as integer)

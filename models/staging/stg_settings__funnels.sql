@@ -10,7 +10,11 @@ select
     funnel,
     lower(is_primary) = 'true' as is_primary,
     order_mode,
-    cast(conversion_window_seconds as double) as conversion_window_seconds,
+    {# 3,000 years are no limit, and a time plus more than that is no time #}
+    case
+        when cast(conversion_window_seconds as double) < 1e11
+            then cast(conversion_window_seconds as double)
+    end as conversion_window_seconds,
     starters = '(all)' as is_for_all_starters,
     string_split(starters, '|') as starter_event_names
 from funnels

@@ -1,0 +1,962 @@
+"""Settings and vars that contradict themselves stop every build; unusual ones are read exactly."""
+
+import contextlib
+import csv
+import datetime
+import io
+import math
+import os
+import re
+import shutil
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+import yaml
+from conftest import ROOT, Build, environment
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.cli.main import dbtRunner
+
+# a small app without a contradiction; a test changes single lines of it
+SOUND = {
+    "event_types": """\
+event_name,role,label
+Start,starter,
+Other Start,starter,Second start
+view,step,View
+buy,step,Buy
+beep,telemetry,Beep
+push,ambient,Push
+""",
+    "funnels": """\
+funnel,is_primary,order_mode,conversion_window_seconds,starters
+shop,true,ordered,,(all)
+login,false,any_order,60,Start|Other Start
+""",
+    "funnel_stages": """\
+funnel,phase,stage_order,stage,label,event_name,outcome,result_label
+shop,Look,1,view,View,view,,
+shop,Look,2,cart,Cart,cart,,
+shop,Look,2,cart,Cart,basket,,
+shop,Pay,3,buy,Buy,buy,conversion,Bought
+shop,Pay,4,thanks,Thanks,thanks,completion,
+login,Login,1,code,Code,code,,
+login,Login,2,login,Login,login,conversion,Logged in
+""",
+    "playbook": """\
+stage,stuck_after_seconds,suggestion,intervention
+view,60,Show what others buy,Sort by price
+code,0.5,,
+""",
+}
+HEADERS = {name: text.splitlines()[0] for name, text in SOUND.items()}
+
+# a name that would do harm in a format string, in Jinja, in SQL, or in a shell
+HOSTILE = "it's {0} {{ 1 / 0 }} {% endraw %} {x!r} %s $x `x` \"'; drop schema staging; --"
+
+SETTINGS_MODELS = "path:models/staging/stg_settings__*"
+EVENTS_CSV = "event_id,user_id,event_name,event_time\ne1,u1,Start,2026-01-12 10:00:00\n"
+
+
+# --- dbt, parsed once ------------------------------------------------------------------------
+
+
+class App:
+    """A landing zone and a settings folder at constant paths, and dbt that parsed them once.
+
+    Hooks and models are rendered with the vars of each command; only the parsing is left out.
+    """
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.seeds = folder / "seeds"
+        self.events = folder / "events"
+        self.warehouse = folder / "warehouse.duckdb"
+        self.seeds.mkdir()
+        self.land({"events.csv": EVENTS_CSV.encode()})
+        self.write({})
+        self.manifest = None
+        self.manifest = self.invoke("parse").result
+
+    def write(self, texts):
+        """Write a settings folder: the sound one with these files put in; None: without it."""
+        for name, text in (SOUND | texts).items():
+            path = self.seeds / f"{name}.csv"
+            path.unlink(missing_ok=True)
+            if text is not None:
+                path.write_bytes(text if isinstance(text, bytes) else text.encode())
+
+    def land(self, files):
+        """Replace the landing zone by these files."""
+        shutil.rmtree(self.events, ignore_errors=True)
+        self.events.mkdir()
+        for name, data in files.items():
+            (self.events / name).write_bytes(data)
+
+    def invoke(self, *arguments, dbt_vars=None, seeds=None, events=None, manifest=None):
+        command = [*arguments, "--no-write-json", "--target-path", str(self.folder / "target")]
+        command += ["--log-path", str(self.folder / "logs")]
+        if dbt_vars:
+            command += ["--vars", yaml.safe_dump(dbt_vars)]
+        settings = {
+            "DROPOFF_EVENTS": events or self.events,
+            "DROPOFF_SEEDS": seeds or self.seeds,
+            "DROPOFF_WAREHOUSE": self.warehouse,
+        }
+        printed = io.StringIO()
+        with (
+            environment(**settings),
+            contextlib.chdir(ROOT),
+            contextlib.redirect_stdout(printed),
+            contextlib.redirect_stderr(printed),
+        ):
+            result = dbtRunner(manifest=manifest).invoke(command)
+        # dbt keeps its connection for the next command in this process; readers need it gone
+        if DuckDBConnectionManager._ENV:
+            DuckDBConnectionManager._ENV.close()
+            DuckDBConnectionManager._ENV = None
+        build = Build(result.success, printed.getvalue(), self.warehouse)
+        build.result = result.result
+        return build
+
+    def run(self, *arguments, **app):
+        """`dbt run` into a new warehouse."""
+        self.warehouse.unlink(missing_ok=True)
+        return self.invoke("run", *arguments, manifest=self.manifest, **app)
+
+    def check(self, **app):
+        """The cheapest run: its hooks, which check everything, and one small model."""
+        return self.run("--no-populate-cache", "--select", "stg_settings__event_types", **app)
+
+    def stage(self, **app):
+        """The staging models of the settings."""
+        return self.run("--no-populate-cache", "--select", SETTINGS_MODELS, **app)
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory):
+    return App(tmp_path_factory.mktemp("app"))
+
+
+@pytest.fixture(autouse=True)
+def as_it_was(app):
+    """Each test finds the sound settings and one landed file."""
+    yield
+    app.write({})
+    app.land({"events.csv": EVENTS_CSV.encode()})
+
+
+def tables(build):
+    """The tables and views that dbt made."""
+    if not build.warehouse.exists():
+        return []
+    with duckdb.connect(str(build.warehouse), read_only=True) as connection:
+        return connection.execute(
+            "select table_name from information_schema.tables order by 1"
+        ).fetchall()
+
+
+def assert_stopped(build, sentence, made=()):
+    """The build failed with exactly this line, before it made anything but `made`."""
+    assert not build.success, build.output
+    assert sentence in [line.strip() for line in build.output.splitlines()], build.output
+    assert "Traceback" not in build.output
+    assert [name for (name,) in tables(build)] == sorted(made)
+
+
+def changed(name, lines):
+    """The text of a sound file with other lines; numbers past its end add lines."""
+    text = SOUND[name].splitlines()
+    for number, line in lines.items():
+        text[number - 1 : number] = [line]
+    return "\n".join(line for line in text if line is not None) + "\n"
+
+
+def row(*fields):
+    """A row as the csv module writes it."""
+    text = io.StringIO()
+    csv.writer(text).writerow(fields)
+    return text.getvalue().removesuffix("\r\n")
+
+
+def lines_of(name, *rows):
+    """A settings file of these rows."""
+    return "\n".join([HEADERS[name], *(row(*fields) for fields in rows)]) + "\n"
+
+
+# --- settings that contradict themselves ------------------------------------------------------
+
+EVENT_TYPES, FUNNELS, STAGES, PLAYBOOK = SOUND
+NO_TEXT = "this is not UTF-8 text; save the file as CSV in UTF-8."
+STRAY_QUOTE = "a quote is out of place; put the whole field in quotes and double those within."
+NO_ROLE = "is none of starter, step, telemetry, ambient."
+NO_MODE = "is neither ordered nor any_order."
+NO_PRIMARY = "no funnel is primary; set is_primary to true for exactly one."
+NO_OUTCOME = "is neither empty, conversion nor completion."
+
+# what is wrong, the file, its changed lines (or its whole text), the line that is told, the sentence
+# fmt: off
+CONTRADICTIONS = [
+    ("a column in capitals", EVENT_TYPES, {1: "Event_Name,role,label"}, 1, "the column event_name is missing."),
+    ("white space in a header", EVENT_TYPES, {1: "event_name, role,label"}, 1, "the column role is missing."),
+    ("semicolons", EVENT_TYPES, "event_name;role;label\nStart;starter;\n", 1, "the column event_name is missing."),
+    ("no header", EVENT_TYPES, {1: None}, 1, "the column event_name is missing."),
+    ("two byte order marks", EVENT_TYPES, "\ufeff\ufeff" + SOUND[EVENT_TYPES], 1, "the column event_name is missing."),
+    ("a blank first line", EVENT_TYPES, "\n" + SOUND[EVENT_TYPES], 1, "the line is blank; it must be event_name,role,label."),
+    ("a blank first line, CRLF", PLAYBOOK, "\r\n" + SOUND[PLAYBOOK], 1, f"the line is blank; it must be {HEADERS[PLAYBOOK]}."),
+    ("a column twice", EVENT_TYPES, "event_name,role,label,role\nStart,starter,,step\n", 1, "the column role is there twice."),
+    ("a column twice, in capitals", EVENT_TYPES, "Label,event_name,role,label\nx,Start,starter,\n", 1, "the column label is there twice."),
+    ("a column twice, with white space", EVENT_TYPES, '" label",event_name,role,label\nx,Start,starter,\n', 1, "the column label is there twice."),
+    ("an optional column twice", STAGES, {1: HEADERS[STAGES] + ",result_label"}, 1, "the column result_label is there twice."),
+
+    ("Latin-1", EVENT_TYPES, SOUND[EVENT_TYPES].replace("View", "Café").encode("latin-1"), 4, NO_TEXT),
+    ("UTF-16", FUNNELS, SOUND[FUNNELS].encode("utf-16"), 1, NO_TEXT),
+    ("UTF-16 without mark", FUNNELS, SOUND[FUNNELS].encode("utf-16-le"), 1, NO_TEXT),
+    ("cut within a letter", PLAYBOOK, SOUND[PLAYBOOK].encode() + "é".encode()[:1], 4, NO_TEXT),
+    ("a null byte", PLAYBOOK, {3: "code,60,a\0b,"}, 3, NO_TEXT),
+    ("letters with the byte of a line break", PLAYBOOK, {2: "view,60,\u0a0a\u1e0a\U000100a0,", 3: "code,0,,"}, 3, "stuck_after_seconds '0' is not a positive number."),
+    ("too few fields", EVENT_TYPES, {3: "Other Start,starter"}, 3, "2 fields where the header has 3."),
+    ("one field", EVENT_TYPES, {3: "Other Start"}, 3, "1 field where the header has 3."),
+    ("white space only", EVENT_TYPES, {3: "  "}, 3, "1 field where the header has 3."),
+    ("too many fields", FUNNELS, {3: "login,false,ordered,60,Start,Other Start"}, 3, "6 fields where the header has 5."),
+    ("too many fields in quotes", FUNNELS, {3: '"login","false","ordered","60","Start","Other"'}, 3, "6 fields where the header has 5."),
+    ("a comma at the end", PLAYBOOK, {2: "view,60,a,b,"}, 2, "5 fields where the header has 4."),
+    ("two short rows alike", EVENT_TYPES, {3: "view", 4: "view"}, 3, "1 field where the header has 3."),
+    ("a quote never closed", EVENT_TYPES, {3: 'Other Start,starter,"Second'}, 3, STRAY_QUOTE),
+    ("a quote within a field", EVENT_TYPES, {5: 'buy,step,19" screen'}, 5, STRAY_QUOTE),
+    ("a quote after white space", EVENT_TYPES, {5: 'buy,step, "Buy"'}, 5, STRAY_QUOTE),
+    ("text behind a quote", EVENT_TYPES, {5: 'buy,step,"Buy" now'}, 5, STRAY_QUOTE),
+    ("a quote below a field of lines", EVENT_TYPES, {4: 'view,step,"a\nb\r\nc"', 5: 'buy,step,"Buy" now'}, 7, STRAY_QUOTE),
+    ("a quote in the header", EVENT_TYPES, {1: 'event_name,role,"label'}, 1, STRAY_QUOTE),
+
+    ("an event twice", EVENT_TYPES, {6: "view,step,Again"}, 6, "the event 'view' is listed twice (first on line 4)."),
+    ("an event three times", EVENT_TYPES, {5: "view,step,", 6: "view,step,"}, 5, "the event 'view' is listed twice (first on line 4)."),
+    ("an event twice, in quotes", EVENT_TYPES, {6: '"view",ambient,'}, 6, "the event 'view' is listed twice (first on line 4)."),
+    ("a hostile event twice", EVENT_TYPES, {6: row(HOSTILE, "step", ""), 7: row(HOSTILE, "step", "")}, 7, f"the event '{HOSTILE}' is listed twice (first on line 6)."),
+    ("an event of two lines twice", EVENT_TYPES, {6: '"a\nb",step,', 7: '"a\nb",step,'}, 8, "the event 'a b' is listed twice (first on line 6)."),
+    ("no event name", EVENT_TYPES, {4: ",step,View"}, 4, "the event_name is missing."),
+    ("no event name, in quotes", EVENT_TYPES, {4: '"",step,View'}, 4, "the event_name is missing."),
+    ("commas only", EVENT_TYPES, {4: ",,"}, 4, "the event_name is missing."),
+    ("an unknown role", EVENT_TYPES, {4: "view,page,View"}, 4, f"the role 'page' {NO_ROLE}"),
+    ("a role in capitals", EVENT_TYPES, {4: "view,Step,View"}, 4, f"the role 'Step' {NO_ROLE}"),
+    ("a role with white space", EVENT_TYPES, {4: "view,step ,View"}, 4, f"the role 'step ' {NO_ROLE}"),
+    ("no role", EVENT_TYPES, {4: "view,,View"}, 4, f"the role '' {NO_ROLE}"),
+    ("a hostile role", EVENT_TYPES, {4: row("view", HOSTILE, "")}, 4, f"the role '{HOSTILE}' {NO_ROLE}"),
+    ("a role that is null", EVENT_TYPES, {4: "view,NULL,"}, 4, f"the role 'NULL' {NO_ROLE}"),
+    ("after a byte order mark", EVENT_TYPES, {1: "\ufeffevent_name,role,label", 4: "view,page,"}, 4, f"the role 'page' {NO_ROLE}"),
+    ("after blank lines", EVENT_TYPES, {4: "\n\nview,page,"}, 6, f"the role 'page' {NO_ROLE}"),
+    ("after a field of three lines", EVENT_TYPES, {3: 'Other Start,starter,"a\n\nb"', 4: "view,page,"}, 6, f"the role 'page' {NO_ROLE}"),
+    ("after a header of two lines", EVENT_TYPES, "event_name,role,label,\"a\nb\"\nview,page,,\n", 3, f"the role 'page' {NO_ROLE}"),
+    ("in a row of two lines", EVENT_TYPES, {4: 'view,page,"a\nb"'}, 4, f"the role 'page' {NO_ROLE}"),
+    ("after what other tools break lines at", EVENT_TYPES, {3: "Other Start,starter,a\u2028b\u0085c\x0bd\x0ce\x1cf", 4: "view,page,"}, 4, f"the role 'page' {NO_ROLE}"),
+    ("after lines that end in CRLF", EVENT_TYPES, "event_name,role,label\r\n\r\nview,step,\r\nbuy,page,\r\n", 4, f"the role 'page' {NO_ROLE}"),
+    ("after lines that end in CR", EVENT_TYPES, "event_name,role,label\r\rview,step,\rbuy,page,\r", 4, f"the role 'page' {NO_ROLE}"),
+
+    ("no funnel", FUNNELS, {2: None, 3: None}, None, NO_PRIMARY),
+    ("no primary funnel", FUNNELS, {2: "shop,false,ordered,,(all)"}, None, NO_PRIMARY),
+    ("two primary funnels", FUNNELS, {3: "login,TRUE,ordered,,(all)"}, 3, "the funnel 'login' is a second primary funnel; exactly one is."),
+    ("two primary funnels, one hostile", FUNNELS, {3: row(HOSTILE, "true", "ordered", "", "(all)")}, 3, f"the funnel '{HOSTILE}' is a second primary funnel; exactly one is."),
+    ("is_primary yes", FUNNELS, {3: "login,yes,ordered,,(all)"}, 3, "is_primary 'yes' is neither true nor false."),
+    ("is_primary empty", FUNNELS, {3: "login,,ordered,,(all)"}, 3, "is_primary '' is neither true nor false."),
+    ("is_primary with white space", FUNNELS, {3: "login, false,ordered,,(all)"}, 3, "is_primary ' false' is neither true nor false."),
+    ("is_primary hostile", FUNNELS, {3: row("login", HOSTILE, "ordered", "", "(all)")}, 3, f"is_primary '{HOSTILE}' is neither true nor false."),
+    ("a funnel without name", FUNNELS, {3: ",false,ordered,,(all)"}, 3, "the funnel's name is missing."),
+    ("a funnel twice", FUNNELS, {4: "login,false,ordered,,(all)"}, 4, "the funnel 'login' is listed twice (first on line 3)."),
+    ("an unknown order mode", FUNNELS, {3: "login,false,strict,,(all)"}, 3, f"the order_mode 'strict' {NO_MODE}"),
+    ("an order mode in capitals", FUNNELS, {3: "login,false,Ordered,,(all)"}, 3, f"the order_mode 'Ordered' {NO_MODE}"),
+    ("no order mode", FUNNELS, {3: "login,false,,,(all)"}, 3, f"the order_mode '' {NO_MODE}"),
+    ("a hostile order mode", FUNNELS, {3: row("login", "false", HOSTILE, "", "(all)")}, 3, f"the order_mode '{HOSTILE}' {NO_MODE}"),
+    ("an event that is no starter", FUNNELS, {3: "login,false,ordered,,view"}, 3, "'view' is no starter in event_types.csv."),
+    ("the second of two is no starter", FUNNELS, {3: "login,false,ordered,,Start|push"}, 3, "'push' is no starter in event_types.csv."),
+    ("an unknown starter", FUNNELS, {3: "login,false,ordered,,Stat"}, 3, "'Stat' is no starter in event_types.csv."),
+    ("a starter with white space", FUNNELS, {3: "login,false,ordered,,Start| Other Start"}, 3, "' Other Start' is no starter in event_types.csv."),
+    ("a bar at the end", FUNNELS, {3: "login,false,ordered,,Start|"}, 3, "'' is no starter in event_types.csv."),
+    ("(all) and a starter", FUNNELS, {3: "login,false,ordered,,(all)|Start"}, 3, "'(all)' is no starter in event_types.csv."),
+    ("starters joined by commas", FUNNELS, {3: 'login,false,ordered,,"Start,Other Start"'}, 3, "'Start,Other Start' is no starter in event_types.csv."),
+    ("a hostile starter", FUNNELS, {3: row("login", "false", "ordered", "", HOSTILE)}, 3, f"'{HOSTILE}' is no starter in event_types.csv."),
+    ("no starters", FUNNELS, {3: "login,false,ordered,,"}, 3, "starters is missing; name them, joined by |, or write (all)."),
+    *(
+        (f"a window of {window}", FUNNELS, {3: row("login", "false", "ordered", window, "(all)")}, 3, f"conversion_window_seconds '{window}' is not a positive number.")
+        for window in ["0", "0.0", "-60", "abc", "nan", "inf", "1e999", "1e-999", " 60", "60s", "1_000", "1,5", "0x10", "٦٠", "1.2.3", HOSTILE]
+    ),
+
+    ("an unknown funnel", STAGES, {8: "signup,Login,2,login,Login,login,,"}, 8, "the funnel 'signup' is not in funnels.csv."),
+    ("a stage without funnel", STAGES, {8: ",Login,2,login,Login,login,,"}, 8, "the funnel '' is not in funnels.csv."),
+    ("a hostile funnel", STAGES, {8: row(HOSTILE, "Login", 2, "login", "Login", "login", "", "")}, 8, f"the funnel '{HOSTILE}' is not in funnels.csv."),
+    ("no stages", STAGES, dict.fromkeys(range(2, 9)), None, "the funnel 'login' has no stages."),
+    ("a funnel without stages", STAGES, {7: None, 8: None}, None, "the funnel 'login' has no stages."),
+    ("no conversion stage", STAGES, {5: "shop,Pay,3,buy,Buy,buy,,Bought"}, None, "the primary funnel 'shop' has no conversion stage."),
+    ("an unknown outcome", STAGES, {8: "login,Login,2,login,Login,login,converted,"}, 8, f"the outcome 'converted' {NO_OUTCOME}"),
+    ("an outcome in capitals", STAGES, {5: "shop,Pay,3,buy,Buy,buy,Conversion,"}, 5, f"the outcome 'Conversion' {NO_OUTCOME}"),
+    ("a hostile outcome", STAGES, {5: row("shop", "Pay", 3, "buy", "Buy", "buy", HOSTILE, "")}, 5, f"the outcome '{HOSTILE}' {NO_OUTCOME}"),
+    ("two conversion stages", STAGES, {6: "shop,Pay,4,thanks,Thanks,thanks,conversion,"}, 6, "the funnel 'shop' has two stages with the outcome conversion."),
+    ("two completion stages", STAGES, {7: "login,Login,1,code,Code,code,completion,", 8: "login,Login,2,login,Login,login,completion,"}, 8, "the funnel 'login' has two stages with the outcome completion."),
+    ("a hole", STAGES, {8: "login,Login,3,login,Login,login,,"}, 8, "the stage orders of the funnel 'login' have a hole before 3."),
+    ("a hole at the start", STAGES, {7: "login,Login,2,code,Code,code,,", 8: "login,Login,3,login,Login,login,,"}, 7, "the stage orders of the funnel 'login' have a hole before 2."),
+    ("a hole, rows in another order", STAGES, {5: "shop,Pay,5,buy,Buy,buy,conversion,Bought", 6: "shop,Pay,4,thanks,Thanks,thanks,completion,"}, 6, "the stage orders of the funnel 'shop' have a hole before 4."),
+    ("a hole in a hostile funnel", STAGES, {7: row(HOSTILE, "Login", 2, "code", "Code", "code", "", ""), 8: None}, 7, f"the funnel '{HOSTILE}' is not in funnels.csv."),
+    ("an order below 1 is no hole", STAGES, {7: "login,Login,1,code,Code,code,,", 8: "login,Login,0,login,Login,login,,"}, 8, "the stage_order '0' is not a whole number from 1."),
+    ("a stage with two orders", STAGES, {4: "shop,Look,3,cart,Cart,basket,,"}, 4, "the stage 'cart' has two orders."),
+    ("a stage with two orders and a hole", STAGES, {4: "shop,Look,9,cart,Cart,basket,,"}, 4, "the stage 'cart' has two orders."),
+    ("a stage with two phases", STAGES, {4: "shop,Pay,2,cart,Cart,basket,,"}, 4, "the stage 'cart' has two phases."),
+    ("a stage with two labels", STAGES, {4: "shop,Look,2,cart,Basket,basket,,"}, 4, "the stage 'cart' has two labels."),
+    ("a stage with two outcomes", STAGES, {4: "shop,Look,2,cart,Cart,basket,completion,"}, 4, "the stage 'cart' has two outcomes."),
+    ("a stage with two result labels", STAGES, {4: "shop,Look,2,cart,Cart,basket,,Full"}, 4, "the stage 'cart' has two result labels."),
+    ("a hostile stage with two labels", STAGES, {3: row("shop", "Look", 2, HOSTILE, "Cart", "cart", "", ""), 4: row("shop", "Look", 2, HOSTILE, "Basket", "basket", "", "")}, 4, f"the stage '{HOSTILE}' has two labels."),
+    ("two stages of one order", STAGES, {4: "shop,Look,2,basket,Basket,basket,,"}, 4, "the stage_order 2 of the funnel 'shop' is already that of the stage 'cart'."),
+    ("two stages of one order, in other digits", STAGES, {4: "shop,Look,02,basket,Basket,basket,,"}, 4, "the stage_order 02 of the funnel 'shop' is already that of the stage 'cart'."),
+    ("an event in two stages", STAGES, {6: "shop,Pay,4,thanks,Thanks,view,completion,"}, 6, "the event 'view' is in two stages of the funnel 'shop' (first on line 2)."),
+    ("an event twice in a stage", STAGES, {4: "shop,Look,2,cart,Cart,cart,,"}, 4, "the event 'cart' is listed twice in the funnel 'shop' (first on line 3)."),
+    ("a hostile event in two stages", STAGES, {2: row("shop", "Look", 1, "view", "View", HOSTILE, "", ""), 6: row("shop", "Pay", 4, "thanks", "Thanks", HOSTILE, "completion", "")}, 6, f"the event '{HOSTILE}' is in two stages of the funnel 'shop' (first on line 2)."),
+    ("no stage", STAGES, {2: "shop,Look,1,,View,view,,"}, 2, "the stage is missing."),
+    ("no event name in a stage", STAGES, {2: "shop,Look,1,view,View,,,"}, 2, "the event_name is missing."),
+    ("no label", STAGES, {2: "shop,Look,1,view,,view,,"}, 2, "the label is missing."),
+    ("no phase", STAGES, {2: "shop,,1,view,View,view,,"}, 2, "the phase is missing."),
+    *(
+        (f"an order of {order}", STAGES, {7: row("login", "Login", order, "code", "Code", "code", "", "")}, 7, f"the stage_order '{order}' is not a whole number from 1.")
+        for order in ["", "0", "-1", "1.0", "1.5", "one", "1 ", "9" * 40, "１", HOSTILE]
+    ),
+
+    ("a playbook stage of no funnel", PLAYBOOK, {3: "pay,60,,"}, 3, "the stage 'pay' is in no funnel."),
+    ("a playbook stage in capitals", PLAYBOOK, {3: "Code,60,,"}, 3, "the stage 'Code' is in no funnel."),
+    ("a hostile playbook stage", PLAYBOOK, {3: row(HOSTILE, 60, "", "")}, 3, f"the stage '{HOSTILE}' is in no funnel."),
+    ("a playbook row without stage", PLAYBOOK, {3: ",60,,"}, 3, "the stage '' is in no funnel."),
+    ("a stage twice in the playbook", PLAYBOOK, {3: "view,90,,"}, 3, "the stage 'view' is listed twice (first on line 2)."),
+    *(
+        (f"stuck after {time}", PLAYBOOK, {3: row("code", time, "", "")}, 3, f"stuck_after_seconds '{time}' is not a positive number.")
+        for time in ["", "0", "-0.5", "abc", "nan", "-inf", "60 ", "\t60", HOSTILE]
+    ),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "line", "sentence"),
+    [pytest.param(*case, id=what) for what, *case in CONTRADICTIONS],
+)
+def test_a_contradiction_stops_the_build_with_file_and_line(app, name, change, line, sentence):
+    app.write({name: changed(name, change) if isinstance(change, dict) else change})
+    place = f"{app.seeds}/{name}.csv" + (f", line {line}" if line else "")
+    assert_stopped(app.check(), f"{place}: {sentence}")
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        (name, column)
+        for name, header in HEADERS.items()
+        for column in header.split(",")
+        if column != "result_label"
+    ],
+)
+def test_a_missing_column_stops_the_build(app, name, column):
+    header = HEADERS[name].split(",")
+    header[header.index(column)] = "other"
+    app.write({name: changed(name, {1: ",".join(header)})})
+    assert_stopped(app.check(), f"{app.seeds}/{name}.csv, line 1: the column {column} is missing.")
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_a_missing_file_stops_the_build(app, name):
+    app.write({name: None})
+    assert_stopped(
+        app.check(),
+        f"{app.seeds}/{name}.csv is missing; a settings folder has event_types.csv, funnels.csv, "
+        "funnel_stages.csv, playbook.csv.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [(EVENT_TYPES, ""), (FUNNELS, "\n \r\n\t"), (STAGES, "\ufeff"), (PLAYBOOK, "\ufeff\r\n")],
+)
+def test_an_empty_file_stops_the_build(app, name, text):
+    app.write({name: text})
+    columns = HEADERS[name].removesuffix(",result_label")
+    assert_stopped(
+        app.check(), f"{app.seeds}/{name}.csv is empty; its first line must be {columns}."
+    )
+
+
+def test_the_first_of_several_contradictions_is_told(app):
+    app.write(
+        {
+            "funnels": changed("funnels", {2: "shop,perhaps,ordered,,(all)"}),
+            "event_types": changed("event_types", {3: "Other Start,begin,", 5: "buy,,"}),
+            "playbook": changed("playbook", {2: "nowhere,0,,"}),
+        }
+    )
+    assert_stopped(
+        app.check(),
+        f"{app.seeds}/event_types.csv, line 3: "
+        "the role 'begin' is none of starter, step, telemetry, ambient.",
+    )
+
+
+def test_a_settings_folder_that_is_not_there_stops_the_build(app):
+    assert_stopped(
+        app.check(seeds=app.folder / "none"),
+        f"{app.folder}/none/event_types.csv is missing; a settings folder has event_types.csv, "
+        "funnels.csv, funnel_stages.csv, playbook.csv.",
+    )
+
+
+def test_a_pattern_of_several_settings_folders_stops_the_build(app):
+    for name in ("app_1", "app_2"):
+        shutil.copytree(app.seeds, app.folder / name)
+    assert_stopped(
+        app.check(seeds=app.folder / "app_*"),
+        f"{app.folder}/app_*/event_types.csv is 2 files; DROPOFF_SEEDS must name one folder.",
+    )
+
+
+@pytest.mark.parametrize("command", [["build"], ["test"], ["run", "--full-refresh"]])
+def test_every_command_stops_at_a_contradiction(app, command):
+    app.write({"event_types": changed("event_types", {4: "view,page,View"})})
+    app.warehouse.unlink(missing_ok=True)
+    assert_stopped(
+        app.invoke(*command, manifest=app.manifest),
+        f"{app.seeds}/event_types.csv, line 4: "
+        "the role 'page' is none of starter, step, telemetry, ambient.",
+    )
+
+
+# --- settings that are unusual, and read exactly -------------------------------------------------
+
+AWKWARD_VALUES = [
+    "001", "NULL", "null", "None", "nan", "true", "1", "1.50", "2026-01-12", "10:00", "1e3", "\\N",
+    " leading", "trailing ", "\ttab", "   ", "\u00a0", "\u3000", "#", "# comment", "--", "'", "''", '"',
+    '""', "a,b", ",", ";", "a;b;c;d", "a\tb\tc\td", "a|b", "a\nb", "a\r\nb", "a\rb", "\n", "\\", '\\"',
+    "a\u2028b", "a\u0085b", "a\x0bb", "a\x1fb", "{}", "{0}", "{{ x }}", "{% if %}", "{# c #}", "%s",
+    "$x", "'; drop schema staging; --", "é", "e\u0301", "🚌", "event_name", "role", "\ufeff", "=1+1",
+    "x" * 3000, HOSTILE,
+]  # fmt: skip
+
+FOR_ALL = SOUND["funnels"].replace("Start|Other Start", "(all)")
+
+# fmt: off
+UNUSUAL = {
+    "the sound app": {},
+    "no result_label column": {
+        "funnel_stages": re.sub("(?m),[^,]*$", "", SOUND["funnel_stages"]),
+    },
+    "a result_label column that is empty": {
+        "funnel_stages": SOUND["funnel_stages"].replace("Bought", "").replace("Logged in", ""),
+    },
+    "a playbook of a header": {"playbook": HEADERS["playbook"] + "\n"},
+    "a playbook of a header without line break": {"playbook": HEADERS["playbook"]},
+    "event types of a header": {
+        "event_types": HEADERS["event_types"],
+        "funnels": FOR_ALL,
+    },
+    "no line break at the end": {name: text.rstrip("\n") for name, text in SOUND.items()},
+    "blank lines": {name: text.replace("\n", "\n\n\n") for name, text in SOUND.items()},
+    "CRLF": {name: text.replace("\n", "\r\n") for name, text in SOUND.items()},
+    "CRLF and blank lines": {name: text.replace("\n", "\r\n\r\n") for name, text in SOUND.items()},
+    "CR": {name: text.replace("\n", "\r") for name, text in SOUND.items()},
+    "CRLF at some ends": {name: text.replace("\n", "\r\n", 2) for name, text in SOUND.items()},
+    "LF at some ends": {
+        name: text.replace("\n", "\r\n").replace("\r\n", "\n", 2) for name, text in SOUND.items()
+    },
+    "BOM": {name: "\ufeff" + text for name, text in SOUND.items()},
+    "BOM, CRLF and all in quotes": {
+        name: "\ufeff"
+        + "".join(
+            ",".join(f'"{field}"' for field in line.split(",")) + "\r\n"
+            for line in text.splitlines()
+        )
+        for name, text in SOUND.items()
+    },
+    "columns turned round, and more of them": {
+        name: "\n".join(
+            row("n", *reversed(fields), "", "x,y", "0")
+            if number
+            else row("line_number", *reversed(fields), "", "first_line_number", "filename")
+            for number, fields in enumerate(csv.reader(io.StringIO(text)))
+        )
+        for name, text in SOUND.items()
+    },
+    "more columns with strange names": {
+        name: "\n".join(
+            line + (",x,y,1" if number else ',"a ""b"", {c}; --",event_role,count_primary')
+            for number, line in enumerate(text.splitlines())
+        )
+        for name, text in SOUND.items()
+    },
+    "commas at all ends": {name: text.replace("\n", ",,\n") for name, text in SOUND.items()},
+    "truth in capitals": {"funnels": SOUND["funnels"].replace("true", "TRUE")},
+    "truth in mixed letters": {
+        "funnels": SOUND["funnels"].replace("true", "True").replace("false", "False"),
+    },
+    "a stage order with leading zeros": {
+        "funnel_stages": SOUND["funnel_stages"]
+        .replace("Look,2,cart,Cart,basket", "Look,0002,cart,Cart,basket")
+        .replace("Login,1", "Login,01"),
+    },
+    "stages in another order": {
+        "funnel_stages": "\n".join(
+            [HEADERS["funnel_stages"], *reversed(SOUND["funnel_stages"].splitlines()[1:])]
+        ),
+    },
+    "stages of two funnels with one name and one event": {
+        "funnel_stages": changed(
+            "funnel_stages", {7: "login,Login,1,view,Sight,view,,", 8: "login,L,2,buy,B,buy,,"}
+        ),
+        "playbook": "stage,stuck_after_seconds,suggestion,intervention\nview,1,,\n",
+    },
+    "one stage": {
+        "funnels": lines_of("funnels", ("only", "true", "ordered", "", "(all)")),
+        "funnel_stages": lines_of(
+            "funnel_stages", ("only", "p", 1, "s", "S", "buy", "conversion", "")
+        ),
+        "playbook": HEADERS["playbook"],
+    },
+    "an event whose name is the column's": {
+        "event_types": lines_of("event_types", ("event_name", "step", "label")),
+        "funnels": lines_of("funnels", ("funnel", "true", "ordered", "", "(all)")),
+        "funnel_stages": lines_of(
+            "funnel_stages",
+            ("funnel", "phase", 1, "stage", "label", "event_name", "conversion", "result_label"),
+        ),
+        "playbook": lines_of("playbook", ("stage", 1, "suggestion", "intervention")),
+    },
+    "one event that looks like a number": {
+        "event_types": lines_of("event_types", ("001", "step", "1.50")),
+        "funnels": lines_of("funnels", ("2", "true", "ordered", "0060", "(all)")),
+        "funnel_stages": lines_of("funnel_stages", ("2", 1, 1, 1, "01", "001", "conversion", 1)),
+        "playbook": lines_of("playbook", ("1", "1", "2026-01-12", "true")),
+    },
+    **{
+        f"a window of {window or 'nothing'}": {
+            "funnels": changed("funnels", {3: f"login,false,ordered,{window},Start"}),
+            "playbook": changed("playbook", {3: f"code,{window or 1},,"}),
+        }
+        for window in ["", "60", "0.5", ".5", "60.", "1e3", "+60", "0000.000001", "86400.25"]
+    },
+    "starters with strange names": {
+        "event_types": lines_of(
+            "event_types",
+            *((value, "starter", "") for value in AWKWARD_VALUES if "|" not in value),
+        ),
+        "funnels": changed(
+            "funnels",
+            {
+                3: row(
+                    "login", "false", "ordered", "",
+                    "|".join(value for value in AWKWARD_VALUES if "|" not in value),
+                )
+            },
+        ),
+    },
+    "awkward names and labels": {
+        "event_types": lines_of(
+            "event_types", *((value, "step", value) for value in AWKWARD_VALUES)
+        ),
+        "funnels": lines_of(
+            "funnels",
+            *(
+                (value, "false" if number else "True", "ordered", number or "", "(all)")
+                for number, value in enumerate(AWKWARD_VALUES)
+            ),
+        ),
+        "funnel_stages": lines_of(
+            "funnel_stages",
+            *((value, value, 1, value, value, value, "conversion", value)
+              for value in AWKWARD_VALUES),
+            *((value, value, "02", f"{value} 2", value, f"{value} {number}", "completion", "")
+              for value in AWKWARD_VALUES for number in (2, 1)),
+        ),
+        "playbook": lines_of(
+            "playbook", *((value, "60", value, value) for value in AWKWARD_VALUES)
+        ),
+    },
+    "awkward names, all in quotes, CRLF": {
+        "event_types": HEADERS["event_types"] + "\r\n" + "".join(
+            '"' + '","'.join(field.replace('"', '""') for field in (value, "step", value)) + '"\r\n'
+            for value in AWKWARD_VALUES
+        ),
+        "funnels": FOR_ALL,
+    },
+    "a name in each row that opens like a comment": {
+        "event_types": lines_of("event_types", *((f"#{n}", "step", f"# {n}") for n in range(9))),
+        "funnels": FOR_ALL,
+    },
+    "empty texts in quotes": {
+        "event_types": 'event_name,role,label\nview,step,""\n"Start",starter,""\n"Other Start",starter,\n',
+        "playbook": HEADERS["playbook"] + '\nview,"1","",""\n',
+    },
+    "more events than a reader samples": {
+        "event_types": SOUND["event_types"]
+        + "".join(f"event {number},step,\n" for number in range(3000))
+        + '"the last, ""quoted""",step,"a\nb"\n',
+    },
+}
+# fmt: on
+
+
+def read_by_the_csv_module(app):
+    """The staging tables as Python's csv module reads the files, empty fields as None."""
+
+    def rows(name):
+        text = (app.seeds / f"{name}.csv").read_bytes().decode("utf-8-sig")
+        return [
+            {column: value or None for column, value in record.items()}
+            for record in csv.DictReader(io.StringIO(text, newline=""))
+        ]
+
+    stages = {}
+    for stage in rows("funnel_stages"):
+        stages.setdefault((stage["funnel"], int(stage["stage_order"])), []).append(stage)
+    return {
+        "event_types": [
+            (event["event_name"], event["role"], event["label"] or event["event_name"])
+            for event in rows("event_types")
+        ],
+        "funnels": [
+            (
+                funnel["funnel"],
+                funnel["is_primary"].lower() == "true",
+                funnel["order_mode"],
+                float(funnel["conversion_window_seconds"] or "nan"),
+                funnel["starters"] == "(all)",
+                funnel["starters"].split("|"),
+            )
+            for funnel in rows("funnels")
+        ],
+        "funnel_stages": [
+            (
+                *key,
+                events[0]["stage"],
+                events[0]["label"],
+                events[0]["phase"],
+                events[0]["outcome"],
+                events[0].get("result_label") or events[0]["label"],
+                min((event["event_name"] for event in events), key=str.encode),
+            )
+            for key, events in stages.items()
+        ],
+        "funnel_stage_events": [
+            (*key, event["event_name"]) for key, events in stages.items() for event in events
+        ],
+        "playbook": [
+            (
+                advice["stage"],
+                float(advice["stuck_after_seconds"]),
+                advice["suggestion"],
+                advice["intervention"],
+            )
+            for advice in rows("playbook")
+        ],
+    }
+
+
+def assert_read_exactly(app, build):
+    assert build.success, build.output[-3000:]
+    with duckdb.connect(str(build.warehouse), read_only=True) as connection:
+        for name, expected in read_by_the_csv_module(app).items():
+            found = [
+                tuple(math.nan if column == 3 and value is None and name == "funnels" else value
+                      for column, value in enumerate(found_row))
+                for found_row in connection.execute(
+                    f"select * from staging.stg_settings__{name}"
+                ).fetchall()
+            ]  # fmt: skip
+            assert sorted(map(repr, found)) == sorted(map(repr, expected)), name
+
+
+@pytest.mark.parametrize("texts", [pytest.param(texts, id=case) for case, texts in UNUSUAL.items()])
+def test_unusual_settings_are_read_as_the_csv_module_reads_them(app, texts):
+    app.write(texts)
+    assert_read_exactly(app, app.stage())
+
+
+def test_a_window_longer_than_any_history_is_none(app):
+    app.write({"funnels": changed("funnels", {3: "login,false,any_order,1e300,(all)"})})
+    build = app.stage()
+    assert build.success, build.output[-3000:]
+    assert build.rows(
+        "select funnel, conversion_window_seconds as seconds from staging.stg_settings__funnels "
+        "order by funnel"
+    ) == [{"funnel": "login", "seconds": None}, {"funnel": "shop", "seconds": None}]
+
+
+# a folder's path is part of what dbt parses, so these parse again
+ODD_NAME = "it's {odd} {{ 1 / 0 }} {% x %} [a] role=step #1"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        pytest.param(lambda folder: folder, id="absolute"),
+        pytest.param(lambda folder: os.path.relpath(folder, ROOT) + "/", id="relative, with slash"),
+    ],
+)
+def test_a_settings_folder_may_have_any_name(app, written):
+    folder = app.folder / ODD_NAME
+    shutil.copytree(app.seeds, folder, dirs_exist_ok=True)
+    app.warehouse.unlink(missing_ok=True)
+    seeds = written(folder)
+    build = app.invoke("run", "--select", SETTINGS_MODELS, seeds=seeds)
+    assert_read_exactly(app, build)
+
+    (folder / "playbook.csv").write_text(changed("playbook", {2: "view,0,,"}))
+    app.warehouse.unlink()
+    assert_stopped(
+        app.invoke("run", "--select", "stg_settings__event_types", seeds=seeds),
+        f"{str(seeds).rstrip('/')}/playbook.csv, line 2: "
+        "stuck_after_seconds '0' is not a positive number.",
+    )
+
+
+# --- vars ------------------------------------------------------------------------------------
+
+OUR_COLUMNS = "event_id, user_id, event_name, event_time, received_at, platform, app_version, city"
+FROM_0 = "it must be a number from 0 to 1000000000."
+SHARE = "it must be a number from 0 to 1."
+NO_TIME = "which is no time; write it like 2026-02-16 00:00:00."
+NO_ZONE = "which is no time zone; write an IANA name like Asia/Kolkata."
+DIGITS = "it must be a number from 1 to 32."
+NO_COLUMN = "which is no column's name; write it like {user_id: distinct_id}."
+NO_MAPPING = "write it like {user_id: distinct_id}."
+
+# fmt: off
+WRONG_VARS = [
+    *(
+        (name, value, f"The var {name} is '{value}'; {FROM_0}")
+        for name, values in {
+            "future_tolerance_seconds": ["five", "300", -1, None, True, [300], {"a": 1}, math.nan, math.inf, 1e300],
+            "late_after_seconds": [None, "3600"],
+            "session_timeout_minutes": ["30", -30, False, math.nan],
+            "starter_join_seconds": [-0.5, 1_000_000_001],
+            "session_open_minutes": ["", -1, None],
+            "bounce_under_seconds": ["10s", None],
+            "bounce_max_steps": ["3", -1, math.inf],
+        }.items()
+        for value in values
+    ),
+    *(
+        (name, value, f"The var {name} is '{value}'; {SHARE}")
+        for name, values in {
+            "drop_off_step_rate": ["0.75", 1.5, -0.1, True, math.nan],
+            "high_drop_share": ["9%", 9, None],
+        }.items()
+        for value in values
+    ),
+    *(
+        ("display_name_digits", value, f"The var display_name_digits is '{value}'; {DIGITS}")
+        for value in ["4", 0, 33, None]
+    ),
+    ("display_name_digits", 4.5, "The var display_name_digits is '4.5'; it must be a whole number."),
+    *(
+        (name, value, f"The var {name} is '{value}', {NO_TIME}")
+        for name, values in {
+            "oldest_event_time": [None, "2000", 946684800000, []],
+            "build_clock": ["now", "infinity", "2026-02-30 00:00:00", "'; drop schema staging; --"],
+            "as_of": ["yesterday", "", "epoch", "12:00", "2026-02-16 (BC)", 20260216, False],
+        }.items()
+        for value in values
+    ),
+    *(
+        ("reporting_timezone", value, f"The var reporting_timezone is '{value}', {NO_ZONE}")
+        for value in ["Mars/Olympus", "", "asia/kolkata", "UTC' --", None, 5.5, "+05:30"]
+    ),
+    *(
+        ("show_user_ids", value, f"The var show_user_ids is '{value}'; it must be true or false.")
+        for value in ["true", 1, None]
+    ),
+    *(
+        ("event_columns", value, f"The var event_columns is '{value}'; {NO_MAPPING}")
+        for value in ["user_id: id", ["user_id"], None, 5]
+    ),
+    *(
+        ("event_columns", {name: "x"}, f"The var event_columns maps '{name}', which is none of {OUR_COLUMNS}.")
+        for name in ["user", "User_ID", "'; --", 5]
+    ),
+    *(
+        ("event_columns", {"city": "town", "user_id": value}, f"The var event_columns maps user_id to '{value}', {NO_COLUMN}")
+        for value in [None, "", 5, ["id"]]
+    ),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("name", "value", "sentence"), WRONG_VARS)
+def test_a_wrong_var_stops_the_build_by_its_name(app, name, value, sentence):
+    assert_stopped(app.check(dbt_vars={name: value}), sentence)
+
+
+def test_every_var_has_a_wrong_value_here():
+    every_var = yaml.safe_load((ROOT / "dbt_project.yml").read_text())["vars"]
+    assert {name for name, _, _ in WRONG_VARS} == set(every_var)
+
+
+def test_vars_that_are_wrong_while_dbt_parses_are_told_all_the_same(app):
+    app.warehouse.unlink(missing_ok=True)
+    wrong = {
+        "event_columns": ["user_id"],
+        "future_tolerance_seconds": "five",
+        "display_name_digits": [],
+        "as_of": {},
+        "build_clock": [],
+        "reporting_timezone": "'",
+        "session_timeout_minutes": "{",
+        "starter_join_seconds": "'",
+    }
+    assert_stopped(
+        app.invoke("run", "--select", "stg_settings__event_types", dbt_vars=wrong),
+        f"The var future_tolerance_seconds is 'five'; {FROM_0}",
+    )
+
+
+LEGAL_VARS = {
+    "nothing or none": {
+        "event_columns": {},
+        "oldest_event_time": "0001-01-01 00:00:00",
+        "future_tolerance_seconds": 0,
+        "late_after_seconds": 0,
+        "session_timeout_minutes": 0,
+        "starter_join_seconds": None,
+        "session_open_minutes": 0,
+        "bounce_under_seconds": 0,
+        "bounce_max_steps": 0,
+        "drop_off_step_rate": 0,
+        "high_drop_share": 0,
+        "display_name_digits": 1,
+        "reporting_timezone": "Asia/Kolkata",
+        "as_of": datetime.date(2026, 2, 16),
+        "build_clock": datetime.datetime(2026, 2, 17, 12, 30),
+    },
+    "as much as may be": {
+        "event_columns": {"city": "town", "event_id": 'the "id"', "user_id": "who's"},
+        "oldest_event_time": datetime.date(1970, 1, 1),
+        "future_tolerance_seconds": 1_000_000_000,
+        "late_after_seconds": 1e9,
+        "session_timeout_minutes": 1_000_000_000,
+        "starter_join_seconds": 1_000_000_000,
+        "session_open_minutes": 1_000_000_000,
+        "bounce_under_seconds": 1_000_000_000,
+        "bounce_max_steps": 1_000_000_000,
+        "drop_off_step_rate": 1,
+        "high_drop_share": 1.0,
+        "display_name_digits": 32,
+        "show_user_ids": True,
+        "reporting_timezone": "America/Argentina/Buenos_Aires",
+        "as_of": "2026-02-16T05:30:00.5+05:30",
+        "build_clock": "2026-02-17 00:00:00Z",
+    },
+    "fractions": {
+        "future_tolerance_seconds": 0.000001,
+        "late_after_seconds": 0.5,
+        "session_timeout_minutes": 0.000001,
+        "starter_join_seconds": 0.1,
+        "session_open_minutes": 1e-9,
+        "bounce_under_seconds": 2.5,
+        "bounce_max_steps": 1.5,
+        "drop_off_step_rate": 1e-9,
+        "high_drop_share": 0.333,
+        "reporting_timezone": "Etc/GMT+12",
+        "as_of": datetime.datetime(
+            2026, 2, 16, tzinfo=datetime.timezone(datetime.timedelta(hours=-3))
+        ),
+        "build_clock": "2026-02-17",
+    },
+}
+
+
+@pytest.mark.parametrize(("case", "as_of"), [
+    ("nothing or none", datetime.datetime(2026, 2, 16)),
+    ("as much as may be", datetime.datetime(2026, 2, 16, 0, 0, 0, 500000)),
+    ("fractions", datetime.datetime(2026, 2, 16, 3)),
+])  # fmt: skip
+def test_unusual_vars_build_every_model(app, case, as_of):
+    columns = LEGAL_VARS[case].get("event_columns", {})
+    header = [columns.get(name, name) for name in ("event_id", "user_id", "event_name", "city")]
+    app.land({
+        "events.csv": "\n".join([
+            row(*header, "event_time", "received_at"),
+            "e1,u1,Start,Pune,2026-01-12 10:00:00,2026-01-12 10:00:01",
+            "e2,u1,view,Pune,2026-01-12 10:00:05,2026-01-12 10:00:06",
+        ]).encode()
+    })  # fmt: skip
+    build = app.run(dbt_vars=LEGAL_VARS[case])
+    assert build.success, build.output[-3000:]
+    assert build.rows("select as_of, (select sum(count_events) from marts.fct_sessions) as events "
+                      "from marts.dim_settings") == [{"as_of": as_of, "events": 2}]  # fmt: skip
+
+
+# --- what lands ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["none", "none/*.parquet", "empty", "empty/", "it's {{ 1 / 0 }}/*"]
+)
+def test_a_landing_zone_without_files_stops_the_build(app, name):
+    (app.folder / "empty" / "below").mkdir(parents=True, exist_ok=True)
+    events = f"{app.folder}/{name}"
+    assert_stopped(
+        app.check(events=events),
+        f"No landing file matches '{events}'; set DROPOFF_EVENTS to a folder or a glob of "
+        "parquet, ndjson or csv files, or run `make land` for the demo.",
+    )
+
+
+def parquet(columns):
+    data = io.BytesIO()
+    pyarrow.parquet.write_table(pa.table({name: ["x"] for name in columns}), data)
+    return data.getvalue()
+
+
+def csv_file(columns):
+    return f"{row(*columns)}\n{row(*columns)}\n".encode()
+
+
+NEEDED = ["user_id", "event_name", "event_time"]
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv", "both"])
+@pytest.mark.parametrize("missing", NEEDED)
+def test_a_needed_column_that_no_file_has_stops_the_build(app, form, missing):
+    columns = [*(name for name in NEEDED if name != missing), "it's {{ x }}"]
+    files = {"a.parquet": parquet(columns), "a.csv": csv_file(columns)}
+    app.land({name: data for name, data in files.items() if form in (name[2:], "both")})
+    found = ", ".join(sorted(columns))
+    assert_stopped(
+        app.run("--select", "+base_app__rows"),
+        f"No landed file has the column '{missing}' for {missing} (found: {found}); "
+        "name the right one in the var event_columns.",
+        made=["base_app__landing_files", "base_app__text_records"],
+    )
+
+
+@pytest.mark.parametrize("form", ["a.parquet", "a.csv", "a.ndjson"])
+def test_a_mapped_column_that_no_file_has_stops_the_build(app, form):
+    files = {
+        "a.parquet": parquet(["who", *NEEDED]),
+        "a.csv": csv_file(["who", *NEEDED]),
+        "a.ndjson": b'{"who": 1, "user_id": 2, "event_name": 3, "event_time": 4}\n',
+    }
+    app.land({form: files[form]})
+    assert_stopped(
+        app.run("--select", "+base_app__rows", dbt_vars={"event_columns": {"city": "town's"}}),
+        "No landed file has the column 'town's' for city (found: event_name, event_time, user_id, "
+        "who); name the right one in the var event_columns.",
+        made=["base_app__landing_files", "base_app__text_records"],
+    )
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        pytest.param({"a.csv": b"user_id,who\n", "b.csv": b""}, id="files without rows"),
+        pytest.param({"a.ndjson": b'{"who": "u1"}\n'}, id="ndjson, which says no columns"),
+        pytest.param(
+            {"a.parquet": parquet(["user_id"]), "b.csv": csv_file(["event_name", "event_time"])},
+            id="columns in different files",
+        ),
+    ],
+)
+def test_rows_without_a_needed_column_are_rejected_rows(app, files):
+    app.land(files)
+    build = app.run("--select", "+base_app__rows")
+    assert build.success, build.output[-3000:]
