@@ -77,6 +77,11 @@
     (epoch_us({{ later }}) - epoch_us({{ earlier }})) / 1000000.0
 {%- endmacro %}
 
+{# a number of seconds as an interval; written out, since 1e-05 is none #}
+{% macro seconds_interval(seconds) -%}
+    interval '{{ "%f" | format(seconds | float) }} seconds'
+{%- endmacro %}
+
 {# the date on the wall in reporting_timezone #}
 {% macro reporting_date(timestamp_utc) -%}
     {%- if var('reporting_timezone') == 'UTC' -%}

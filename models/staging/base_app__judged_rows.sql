@@ -20,7 +20,7 @@ times_bounded as (
             when
                 received_at between {{ timestamp_literal(var('oldest_event_time')) }}
                 and {{ build_clock() }}
-                + interval '{{ "%f" | format(var("future_tolerance_seconds") | float) }} seconds'
+                + {{ seconds_interval(var('future_tolerance_seconds')) }}
                 then received_at
         end as valid_received_at
     from landed_rows
@@ -41,7 +41,7 @@ rows_judged_alone as (
             when event_at is null then 'bad_event_time'
             when
                 event_at > coalesce(valid_received_at, {{ build_clock() }})
-                + interval '{{ "%f" | format(var("future_tolerance_seconds") | float) }} seconds'
+                + {{ seconds_interval(var('future_tolerance_seconds')) }}
                 then 'time_in_future'
         end as reject_reason
     from times_bounded
