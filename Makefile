@@ -69,7 +69,7 @@ ifneq ($(SERVE),0)
 endif
 
 lint: setup
-	@$(STEP) lint -- sh -c 'ruff check . && ruff format --check . && sqlfluff lint --disable-progress-bar models tests'
+	@$(STEP) lint -- sh -c 'ruff check . && ruff format --check . && DROPOFF_WAREHOUSE=target/lint.duckdb sqlfluff lint --disable-progress-bar models tests'
 
 # the tests are about the demo, whatever app the environment names
 TEST := env -u DROPOFF_EVENTS -u DROPOFF_SEEDS -u DROPOFF_WAREHOUSE -u DROPOFF_BUILD_FILE $(MAKE) --no-print-directory

@@ -108,6 +108,7 @@ def test_a_web_shop_session_has_the_events_of_one_true_session(dbt, shared_data)
     assert counts == {"sessions": 3_605, "true_sessions": 3_605, "pairs": 3_605}
 
 
+@pytest.mark.slow
 @settings(
     max_examples=RANDOM_HISTORIES,
     deadline=None,

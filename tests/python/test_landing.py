@@ -86,6 +86,7 @@ def in_milliseconds(rows, as_type):
         ]
 
 
+@pytest.mark.slow
 def test_the_same_events_give_the_same_marts_in_every_format(dbt, tmp_path):
     """Parquet with text, timestamps or milliseconds, ndjson, csv, gz, zst, and all of them mixed."""
     rows = as_dicts(ROWS)
@@ -171,6 +172,7 @@ GARBAGE_CSV = (
 )
 
 
+@pytest.mark.slow
 def test_garbage_is_rejected_row_by_row_and_nothing_is_lost(dbt, tmp_path):
     write(tmp_path / "events", "a.ndjson", GARBAGE_NDJSON)
     write(tmp_path / "events", "b.csv", GARBAGE_CSV)
@@ -231,6 +233,7 @@ def test_garbage_is_rejected_row_by_row_and_nothing_is_lost(dbt, tmp_path):
     assert max(len(row["event_short_name"]) for row in names) == 80
 
 
+@pytest.mark.slow
 def test_shuffled_split_and_repeated_input_gives_the_same_rows(dbt, tmp_path):
     """Two days of the demo: as landed, and shuffled over files of three formats, a part twice."""
     days = sorted(DEMO_EVENTS.glob("*.parquet"))[:2]

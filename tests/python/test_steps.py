@@ -75,6 +75,7 @@ def count_sessions(warehouse):
         return connection.execute("select count(*) from marts.fct_sessions").fetchall()[0][0]
 
 
+@pytest.mark.slow
 def test_a_build_replaces_the_warehouse_under_its_readers_or_leaves_it(small_app, tmp_path):
     """A reader keeps its file over a build; contradictory settings leave the old file as it was."""
     warehouse = small_app["DROPOFF_WAREHOUSE"]
@@ -116,6 +117,7 @@ UNUSUAL_VARS = """{
 }"""
 
 
+@pytest.mark.slow
 def test_plain_dbt_build_works_in_the_project_root(small_app):
     """As the contract writes it, all tests included, with other vars than the defaults."""
     done = subprocess.run(
