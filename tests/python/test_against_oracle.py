@@ -76,6 +76,7 @@ def assert_equal_to_oracle(build, expected):
         assert not differing, (name, columns, differing[:3])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("app", "dbt_vars", "count_sessions"),
     [("loan_applications", {}, 13_087), ("web_shop", {"session_timeout_minutes": 30}, 3_605)],

@@ -18,6 +18,8 @@ from conftest import ROOT, Build, environment
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 
+pytestmark = pytest.mark.slow
+
 # a small app without a contradiction; a test changes single lines of it
 SOUND = {
     "event_types": """\
@@ -206,15 +208,12 @@ CONTRADICTIONS = [
     ("no header", EVENT_TYPES, {1: None}, 1, "the column event_name is missing."),
     ("two byte order marks", EVENT_TYPES, "\ufeff\ufeff" + SOUND[EVENT_TYPES], 1, "the column event_name is missing."),
     ("a blank first line", EVENT_TYPES, "\n" + SOUND[EVENT_TYPES], 1, "the line is blank; it must be event_name,role,label."),
-    ("a blank first line, CRLF", PLAYBOOK, "\r\n" + SOUND[PLAYBOOK], 1, f"the line is blank; it must be {HEADERS[PLAYBOOK]}."),
     ("a column twice", EVENT_TYPES, "event_name,role,label,role\nStart,starter,,step\n", 1, "the column role is there twice."),
     ("a column twice, in capitals", EVENT_TYPES, "Label,event_name,role,label\nx,Start,starter,\n", 1, "the column label is there twice."),
-    ("a column twice, with white space", EVENT_TYPES, '" label",event_name,role,label\nx,Start,starter,\n', 1, "the column label is there twice."),
     ("an optional column twice", STAGES, {1: HEADERS[STAGES] + ",result_label"}, 1, "the column result_label is there twice."),
 
     ("Latin-1", EVENT_TYPES, SOUND[EVENT_TYPES].replace("View", "Café").encode("latin-1"), 4, NO_TEXT),
     ("UTF-16", FUNNELS, SOUND[FUNNELS].encode("utf-16"), 1, NO_TEXT),
-    ("UTF-16 without mark", FUNNELS, SOUND[FUNNELS].encode("utf-16-le"), 1, NO_TEXT),
     ("cut within a letter", PLAYBOOK, SOUND[PLAYBOOK].encode() + "é".encode()[:1], 4, NO_TEXT),
     ("a null byte", PLAYBOOK, {3: "code,60,a\0b,"}, 3, NO_TEXT),
     ("letters with the byte of a line break", PLAYBOOK, {2: "view,60,\u0a0a\u1e0a\U000100a0,", 3: "code,0,,"}, 3, "stuck_after_seconds '0' is not a positive number."),
@@ -222,7 +221,6 @@ CONTRADICTIONS = [
     ("one field", EVENT_TYPES, {3: "Other Start"}, 3, "1 field where the header has 3."),
     ("white space only", EVENT_TYPES, {3: "  "}, 3, "1 field where the header has 3."),
     ("too many fields", FUNNELS, {3: "login,false,ordered,60,Start,Other Start"}, 3, "6 fields where the header has 5."),
-    ("too many fields in quotes", FUNNELS, {3: '"login","false","ordered","60","Start","Other"'}, 3, "6 fields where the header has 5."),
     ("a comma at the end", PLAYBOOK, {2: "view,60,a,b,"}, 2, "5 fields where the header has 4."),
     ("two short rows alike", EVENT_TYPES, {3: "view", 4: "view"}, 3, "1 field where the header has 3."),
     ("a quote never closed", EVENT_TYPES, {3: 'Other Start,starter,"Second'}, 3, STRAY_QUOTE),
@@ -233,19 +231,15 @@ CONTRADICTIONS = [
     ("a quote in the header", EVENT_TYPES, {1: 'event_name,role,"label'}, 1, STRAY_QUOTE),
 
     ("an event twice", EVENT_TYPES, {6: "view,step,Again"}, 6, "the event 'view' is listed twice (first on line 4)."),
-    ("an event three times", EVENT_TYPES, {5: "view,step,", 6: "view,step,"}, 5, "the event 'view' is listed twice (first on line 4)."),
     ("an event twice, in quotes", EVENT_TYPES, {6: '"view",ambient,'}, 6, "the event 'view' is listed twice (first on line 4)."),
     ("a hostile event twice", EVENT_TYPES, {6: row(HOSTILE, "step", ""), 7: row(HOSTILE, "step", "")}, 7, f"the event '{HOSTILE}' is listed twice (first on line 6)."),
     ("an event of two lines twice", EVENT_TYPES, {6: '"a\nb",step,', 7: '"a\nb",step,'}, 8, "the event 'a b' is listed twice (first on line 6)."),
     ("no event name", EVENT_TYPES, {4: ",step,View"}, 4, "the event_name is missing."),
-    ("no event name, in quotes", EVENT_TYPES, {4: '"",step,View'}, 4, "the event_name is missing."),
     ("commas only", EVENT_TYPES, {4: ",,"}, 4, "the event_name is missing."),
     ("an unknown role", EVENT_TYPES, {4: "view,page,View"}, 4, f"the role 'page' {NO_ROLE}"),
     ("a role in capitals", EVENT_TYPES, {4: "view,Step,View"}, 4, f"the role 'Step' {NO_ROLE}"),
-    ("a role with white space", EVENT_TYPES, {4: "view,step ,View"}, 4, f"the role 'step ' {NO_ROLE}"),
     ("no role", EVENT_TYPES, {4: "view,,View"}, 4, f"the role '' {NO_ROLE}"),
     ("a hostile role", EVENT_TYPES, {4: row("view", HOSTILE, "")}, 4, f"the role '{HOSTILE}' {NO_ROLE}"),
-    ("a role that is null", EVENT_TYPES, {4: "view,NULL,"}, 4, f"the role 'NULL' {NO_ROLE}"),
     ("after a byte order mark", EVENT_TYPES, {1: "\ufeffevent_name,role,label", 4: "view,page,"}, 4, f"the role 'page' {NO_ROLE}"),
     ("after blank lines", EVENT_TYPES, {4: "\n\nview,page,"}, 6, f"the role 'page' {NO_ROLE}"),
     ("after a field of three lines", EVENT_TYPES, {3: 'Other Start,starter,"a\n\nb"', 4: "view,page,"}, 6, f"the role 'page' {NO_ROLE}"),
@@ -262,16 +256,13 @@ CONTRADICTIONS = [
     ("is_primary yes", FUNNELS, {3: "login,yes,ordered,,(all)"}, 3, "is_primary 'yes' is neither true nor false."),
     ("is_primary empty", FUNNELS, {3: "login,,ordered,,(all)"}, 3, "is_primary '' is neither true nor false."),
     ("is_primary with white space", FUNNELS, {3: "login, false,ordered,,(all)"}, 3, "is_primary ' false' is neither true nor false."),
-    ("is_primary hostile", FUNNELS, {3: row("login", HOSTILE, "ordered", "", "(all)")}, 3, f"is_primary '{HOSTILE}' is neither true nor false."),
     ("a funnel without name", FUNNELS, {3: ",false,ordered,,(all)"}, 3, "the funnel's name is missing."),
     ("a funnel twice", FUNNELS, {4: "login,false,ordered,,(all)"}, 4, "the funnel 'login' is listed twice (first on line 3)."),
     ("an unknown order mode", FUNNELS, {3: "login,false,strict,,(all)"}, 3, f"the order_mode 'strict' {NO_MODE}"),
-    ("an order mode in capitals", FUNNELS, {3: "login,false,Ordered,,(all)"}, 3, f"the order_mode 'Ordered' {NO_MODE}"),
     ("no order mode", FUNNELS, {3: "login,false,,,(all)"}, 3, f"the order_mode '' {NO_MODE}"),
     ("a hostile order mode", FUNNELS, {3: row("login", "false", HOSTILE, "", "(all)")}, 3, f"the order_mode '{HOSTILE}' {NO_MODE}"),
     ("an event that is no starter", FUNNELS, {3: "login,false,ordered,,view"}, 3, "'view' is no starter in event_types.csv."),
     ("the second of two is no starter", FUNNELS, {3: "login,false,ordered,,Start|push"}, 3, "'push' is no starter in event_types.csv."),
-    ("an unknown starter", FUNNELS, {3: "login,false,ordered,,Stat"}, 3, "'Stat' is no starter in event_types.csv."),
     ("a starter with white space", FUNNELS, {3: "login,false,ordered,,Start| Other Start"}, 3, "' Other Start' is no starter in event_types.csv."),
     ("a bar at the end", FUNNELS, {3: "login,false,ordered,,Start|"}, 3, "'' is no starter in event_types.csv."),
     ("(all) and a starter", FUNNELS, {3: "login,false,ordered,,(all)|Start"}, 3, "'(all)' is no starter in event_types.csv."),
@@ -280,7 +271,7 @@ CONTRADICTIONS = [
     ("no starters", FUNNELS, {3: "login,false,ordered,,"}, 3, "starters is missing; name them, joined by |, or write (all)."),
     *(
         (f"a window of {window}", FUNNELS, {3: row("login", "false", "ordered", window, "(all)")}, 3, f"conversion_window_seconds '{window}' is not a positive number.")
-        for window in ["0", "0.0", "-60", "abc", "nan", "inf", "1e999", "1e-999", " 60", "60s", "1_000", "1,5", "0x10", "٦٠", "1.2.3", HOSTILE]
+        for window in ["0", "-60", "abc", "nan", "inf", "1e999", "1e-999", " 60", "1_000", "1,5", HOSTILE]
     ),
 
     ("an unknown funnel", STAGES, {8: "signup,Login,2,login,Login,login,,"}, 8, "the funnel 'signup' is not in funnels.csv."),
@@ -290,14 +281,12 @@ CONTRADICTIONS = [
     ("a funnel without stages", STAGES, {7: None, 8: None}, None, "the funnel 'login' has no stages."),
     ("no conversion stage", STAGES, {5: "shop,Pay,3,buy,Buy,buy,,Bought"}, None, "the primary funnel 'shop' has no conversion stage."),
     ("an unknown outcome", STAGES, {8: "login,Login,2,login,Login,login,converted,"}, 8, f"the outcome 'converted' {NO_OUTCOME}"),
-    ("an outcome in capitals", STAGES, {5: "shop,Pay,3,buy,Buy,buy,Conversion,"}, 5, f"the outcome 'Conversion' {NO_OUTCOME}"),
     ("a hostile outcome", STAGES, {5: row("shop", "Pay", 3, "buy", "Buy", "buy", HOSTILE, "")}, 5, f"the outcome '{HOSTILE}' {NO_OUTCOME}"),
     ("two conversion stages", STAGES, {6: "shop,Pay,4,thanks,Thanks,thanks,conversion,"}, 6, "the funnel 'shop' has two stages with the outcome conversion."),
     ("two completion stages", STAGES, {7: "login,Login,1,code,Code,code,completion,", 8: "login,Login,2,login,Login,login,completion,"}, 8, "the funnel 'login' has two stages with the outcome completion."),
     ("a hole", STAGES, {8: "login,Login,3,login,Login,login,,"}, 8, "the stage orders of the funnel 'login' have a hole before 3."),
     ("a hole at the start", STAGES, {7: "login,Login,2,code,Code,code,,", 8: "login,Login,3,login,Login,login,,"}, 7, "the stage orders of the funnel 'login' have a hole before 2."),
     ("a hole, rows in another order", STAGES, {5: "shop,Pay,5,buy,Buy,buy,conversion,Bought", 6: "shop,Pay,4,thanks,Thanks,thanks,completion,"}, 6, "the stage orders of the funnel 'shop' have a hole before 4."),
-    ("a hole in a hostile funnel", STAGES, {7: row(HOSTILE, "Login", 2, "code", "Code", "code", "", ""), 8: None}, 7, f"the funnel '{HOSTILE}' is not in funnels.csv."),
     ("an order below 1 is no hole", STAGES, {7: "login,Login,1,code,Code,code,,", 8: "login,Login,0,login,Login,login,,"}, 8, "the stage_order '0' is not a whole number from 1."),
     ("a stage with two orders", STAGES, {4: "shop,Look,3,cart,Cart,basket,,"}, 4, "the stage 'cart' has two orders."),
     ("a stage with two orders and a hole", STAGES, {4: "shop,Look,9,cart,Cart,basket,,"}, 4, "the stage 'cart' has two orders."),
@@ -317,17 +306,16 @@ CONTRADICTIONS = [
     ("no phase", STAGES, {2: "shop,,1,view,View,view,,"}, 2, "the phase is missing."),
     *(
         (f"an order of {order}", STAGES, {7: row("login", "Login", order, "code", "Code", "code", "", "")}, 7, f"the stage_order '{order}' is not a whole number from 1.")
-        for order in ["", "0", "-1", "1.0", "1.5", "one", "1 ", "9" * 40, "１", HOSTILE]
+        for order in ["", "0", "-1", "1.5", "one", "1 ", "9" * 40, "１"]
     ),
 
     ("a playbook stage of no funnel", PLAYBOOK, {3: "pay,60,,"}, 3, "the stage 'pay' is in no funnel."),
-    ("a playbook stage in capitals", PLAYBOOK, {3: "Code,60,,"}, 3, "the stage 'Code' is in no funnel."),
     ("a hostile playbook stage", PLAYBOOK, {3: row(HOSTILE, 60, "", "")}, 3, f"the stage '{HOSTILE}' is in no funnel."),
     ("a playbook row without stage", PLAYBOOK, {3: ",60,,"}, 3, "the stage '' is in no funnel."),
     ("a stage twice in the playbook", PLAYBOOK, {3: "view,90,,"}, 3, "the stage 'view' is listed twice (first on line 2)."),
     *(
         (f"stuck after {time}", PLAYBOOK, {3: row("code", time, "", "")}, 3, f"stuck_after_seconds '{time}' is not a positive number.")
-        for time in ["", "0", "-0.5", "abc", "nan", "-inf", "60 ", "\t60", HOSTILE]
+        for time in ["", "0", "-0.5", "abc", "nan", "-inf", "60 "]
     ),
 ]
 # fmt: on
@@ -348,8 +336,7 @@ def test_a_contradiction_stops_the_build_with_file_and_line(app, name, change, l
     [
         (name, column)
         for name, header in HEADERS.items()
-        for column in header.split(",")
-        if column != "result_label"
+        for column in header.removesuffix(",result_label").split(",")[1:]
     ],
 )
 def test_a_missing_column_stops_the_build(app, name, column):
@@ -435,6 +422,7 @@ AWKWARD_VALUES = [
     "x" * 3000, HOSTILE,
 ]  # fmt: skip
 
+NUMBERS = ["60", "0.5", ".5", "60.", "1e3", "+60", "0060", "0.000001", "86400.25"]
 FOR_ALL = SOUND["funnels"].replace("Start|Other Start", "(all)")
 
 # fmt: off
@@ -529,12 +517,18 @@ UNUSUAL = {
         "funnel_stages": lines_of("funnel_stages", ("2", 1, 1, 1, "01", "001", "conversion", 1)),
         "playbook": lines_of("playbook", ("1", "1", "2026-01-12", "true")),
     },
-    **{
-        f"a window of {window or 'nothing'}": {
-            "funnels": changed("funnels", {3: f"login,false,ordered,{window},Start"}),
-            "playbook": changed("playbook", {3: f"code,{window or 1},,"}),
-        }
-        for window in ["", "60", "0.5", ".5", "60.", "1e3", "+60", "0000.000001", "86400.25"]
+    "numbers written in many ways": {
+        "funnels": lines_of(
+            "funnels",
+            *((f"funnel {n}", n == 1, "ordered", NUMBERS[n], "(all)") for n in range(len(NUMBERS))),
+            ("without", "false", "ordered", "", "(all)"),
+        ),
+        "funnel_stages": lines_of(
+            "funnel_stages",
+            *((f"funnel {n}", "p", "1", f"stage {n}", "S", "buy", "conversion", "") for n in range(len(NUMBERS))),
+            ("without", "p", "1", "stage", "S", "buy", "", ""),
+        ),
+        "playbook": lines_of("playbook", *((f"stage {n}", NUMBERS[n], "", "") for n in range(len(NUMBERS)))),
     },
     "starters with strange names": {
         "event_types": lines_of(
@@ -684,7 +678,7 @@ def test_a_window_longer_than_any_history_is_none(app):
 
 
 # a folder's path is part of what dbt parses, so these parse again
-ODD_NAME = "it's {odd} {{ 1 / 0 }} {% x %} [a] role=step #1"
+ODD_NAME = "role=step/it's {odd} {{ 1 / 0 }} {% x %} [a] #1"
 
 
 @pytest.mark.parametrize(
@@ -727,45 +721,45 @@ WRONG_VARS = [
     *(
         (name, value, f"The var {name} is '{value}'; {FROM_0}")
         for name, values in {
-            "future_tolerance_seconds": ["five", "300", -1, None, True, [300], {"a": 1}, math.nan, math.inf, 1e300],
+            "future_tolerance_seconds": ["five", "300", -1, None, True, [300], math.nan, math.inf],
             "late_after_seconds": [None, "3600"],
-            "session_timeout_minutes": ["30", -30, False, math.nan],
+            "session_timeout_minutes": ["30", -30, False],
             "starter_join_seconds": [-0.5, 1_000_000_001],
-            "session_open_minutes": ["", -1, None],
-            "bounce_under_seconds": ["10s", None],
-            "bounce_max_steps": ["3", -1, math.inf],
+            "session_open_minutes": ["", None],
+            "bounce_under_seconds": ["10s"],
+            "bounce_max_steps": ["3", -1],
         }.items()
         for value in values
     ),
     *(
         (name, value, f"The var {name} is '{value}'; {SHARE}")
         for name, values in {
-            "drop_off_step_rate": ["0.75", 1.5, -0.1, True, math.nan],
-            "high_drop_share": ["9%", 9, None],
+            "drop_off_step_rate": ["0.75", 1.5, True, math.nan],
+            "high_drop_share": [-0.1, None],
         }.items()
         for value in values
     ),
     *(
         ("display_name_digits", value, f"The var display_name_digits is '{value}'; {DIGITS}")
-        for value in ["4", 0, 33, None]
+        for value in ["4", 0, 33]
     ),
     ("display_name_digits", 4.5, "The var display_name_digits is '4.5'; it must be a whole number."),
     *(
         (name, value, f"The var {name} is '{value}', {NO_TIME}")
         for name, values in {
-            "oldest_event_time": [None, "2000", 946684800000, []],
+            "oldest_event_time": [None, 946684800000],
             "build_clock": ["now", "infinity", "2026-02-30 00:00:00", "'; drop schema staging; --"],
-            "as_of": ["yesterday", "", "epoch", "12:00", "2026-02-16 (BC)", 20260216, False],
+            "as_of": ["yesterday", "", "12:00", "2026-02-16 (BC)", 20260216, False],
         }.items()
         for value in values
     ),
     *(
         ("reporting_timezone", value, f"The var reporting_timezone is '{value}', {NO_ZONE}")
-        for value in ["Mars/Olympus", "", "asia/kolkata", "UTC' --", None, 5.5, "+05:30"]
+        for value in ["Mars/Olympus", "", "UTC' --", None, "+05:30"]
     ),
     *(
         ("show_user_ids", value, f"The var show_user_ids is '{value}'; it must be true or false.")
-        for value in ["true", 1, None]
+        for value in ["true", 1]
     ),
     *(
         ("event_columns", value, f"The var event_columns is '{value}'; {NO_MAPPING}")
@@ -773,7 +767,7 @@ WRONG_VARS = [
     ),
     *(
         ("event_columns", {name: "x"}, f"The var event_columns maps '{name}', which is none of {OUR_COLUMNS}.")
-        for name in ["user", "User_ID", "'; --", 5]
+        for name in ["User_ID", "'; --", 5]
     ),
     *(
         ("event_columns", {"city": "town", "user_id": value}, f"The var event_columns maps user_id to '{value}', {NO_COLUMN}")
