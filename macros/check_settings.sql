@@ -1,5 +1,5 @@
 {# Settings that contradict themselves stop the build before any model runs: one sentence
-   that names the file and its line. The rules stand in contract.md, in this order. #}
+   that names the file and its line. Each rule is one select of settings_problems. #}
 
 {% macro settings_files() %}
     {{ return({
