@@ -237,7 +237,9 @@ def main() -> None:
         stop("The reports are not built yet: run make reports.")
 
     server = listen(arguments.site, arguments.port)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # SIGINT too: a shell starts what it runs in the background with it ignored
+    for end in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(end, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt):
         print(f"The reports are at http://localhost:{server.server_port}/", flush=True)
         server.serve_forever()
