@@ -188,10 +188,7 @@ stages_beside_first as (
         first_value(stage) over same_event as event_stage,
         first_value(stage) over (partition by funnel, stage_number order by line_number) as number_stage,
         first_value(stage) over (partition by funnel, stage_outcome order by line_number) as outcome_stage,
-        dense_rank() over (
-            partition by funnel
-            order by case when stage_number >= 1 then stage_number end nulls last
-        ) as expected_number
+        dense_rank() over (partition by funnel order by stage_number) as expected_number
     from stages
     window
         same_stage as (partition by funnel, stage order by line_number),

@@ -32,6 +32,14 @@
     coalesce(sum(case when {{ condition }} then {{ expression }} end), 0)
 {%- endmacro %}
 
+{# a sum of seconds that does not depend on the order of its rows, as one of floats does;
+   0 where no row meets the condition #}
+{% macro sum_of_seconds(seconds, condition='true') -%}
+    coalesce(sum(case when {{ condition }}
+        then cast(round({{ seconds }} * 1000000) as bigint)
+    end), 0) / 1000000.0
+{%- endmacro %}
+
 {# a var as a number column; null stays null #}
 {% macro number_var(name) -%}
     cast({{ 'null' if var(name) is none else var(name) }} as double)

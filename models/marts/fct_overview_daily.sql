@@ -14,13 +14,13 @@ sessions_by_day as (
         count(*) as count_sessions,
         sum(count_starters) as count_system_marked,
         sum(count_events) as count_events,
-        sum(duration_seconds) as total_duration_seconds,
+        {{ sum_of_seconds('duration_seconds') }} as total_duration_seconds,
         count(case when is_bounce then 1 end) as count_bounces,
         count(case when is_converted then 1 end) as count_converted,
         count(case when outcome = 'open' then 1 end) as count_open,
         coalesce(sum(count_events) filter (where outcome != 'open'), 0)
             as count_events_not_open,
-        coalesce(sum(duration_seconds) filter (where outcome != 'open'), 0)
+        {{ sum_of_seconds('duration_seconds', "outcome != 'open'") }}
             as duration_seconds_not_open
     from sessions
     group by session_date, coalesce(lead_starter, '(unmarked)')

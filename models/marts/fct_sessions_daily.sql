@@ -25,9 +25,7 @@ sessions_by_day as (
         coalesce(
             sum(sessions.count_events) filter (where sessions.outcome != 'open'), 0
         ) as count_events_not_open,
-        coalesce(
-            sum(sessions.duration_seconds) filter (where sessions.outcome != 'open'), 0
-        )
+        {{ sum_of_seconds('sessions.duration_seconds', "sessions.outcome != 'open'") }}
             as duration_seconds_not_open,
         count(case when sessions.is_bounce then 1 end) as count_bounces,
         count(case when sessions.is_converted then 1 end) as count_converted,

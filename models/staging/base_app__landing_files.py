@@ -30,7 +30,7 @@ SCHEMA = pa.schema(
 
 def list_files(landing: str) -> list[str]:
     """Paths a landing glob matches, sorted; a folder stands for everything below it."""
-    pattern = os.path.join(landing, "**") if os.path.isdir(landing) else landing
+    pattern = os.path.join(glob.escape(landing), "**") if os.path.isdir(landing) else landing
     return sorted(path for path in glob.glob(pattern, recursive=True) if os.path.isfile(path))
 
 
