@@ -24,14 +24,14 @@ STAGING = {
 
 
 def comparable(value):
-    """Floats to nine digits, the oracle's (user, event) pairs as the session ids made of them."""
+    """Numbers to six decimals (durations are whole microseconds), the oracle's (user, event) pairs as the session ids made of them."""
     if isinstance(value, tuple):
         text = "|".join(f"{len(part)}|{part}" for part in value)
         return hashlib.md5(text.encode()).hexdigest()
     if isinstance(value, bool | str | datetime | None):
         return str(value)
     if isinstance(value, float | int) and math.isfinite(value):
-        return f"{value:.9g}"
+        return f"{value:.6f}"
     return str(value)
 
 
