@@ -24,7 +24,9 @@ STAGING = {
 
 
 def comparable(value):
-    """Numbers to six decimals (durations are whole microseconds), the oracle's (user, event) pairs as the session ids made of them."""
+    """Numbers to six decimals, since durations are whole microseconds; the oracle's (user, event)
+    pairs as the session ids made of them.
+    """
     if isinstance(value, tuple):
         text = "|".join(f"{len(part)}|{part}" for part in value)
         return hashlib.md5(text.encode()).hexdigest()
