@@ -10,6 +10,8 @@
             'session_open_minutes': [0, most],
             'bounce_under_seconds': [0, most],
             'bounce_max_steps': [0, most],
+            'journey_max_steps': [1, 1000],
+            'retention_weeks': [1, 1000],
             'drop_off_step_rate': [0, 1],
             'high_drop_share': [0, 1],
             'display_name_digits': [1, 32],
@@ -18,9 +20,9 @@
         {% for name, bounds in numbers.items() if var(name) is not none or name not in may_be_null %}
             {% do check_number(name, bounds[0], bounds[1]) %}
         {% endfor %}
-        {% if var('display_name_digits') is not integer %}
-            {% do stop("The var display_name_digits is '" ~ var('display_name_digits') ~ "'; it must be a whole number.") %}
-        {% endif %}
+        {% for name in ['display_name_digits', 'journey_max_steps', 'retention_weeks'] if var(name) is not integer %}
+            {% do stop("The var " ~ name ~ " is '" ~ var(name) ~ "'; it must be a whole number.") %}
+        {% endfor %}
         {% for name in ['oldest_event_time', 'build_clock', 'as_of'] if var(name) is not none or name not in may_be_null %}
             {% if not run_query('select ' ~ is_written_time(sql_text(var(name) | string)))[0][0] %}
                 {% do stop("The var " ~ name ~ " is '" ~ var(name) ~ "', which is no time; write it like 2026-02-16 00:00:00.") %}
@@ -31,6 +33,9 @@
         {% endif %}
         {% if var('show_user_ids') is not boolean %}
             {% do stop("The var show_user_ids is '" ~ var('show_user_ids') ~ "'; it must be true or false.") %}
+        {% endif %}
+        {% if not modules.re.fullmatch('[0-9]+([.][0-9]+)? ?[KMGT]i?B', var('memory_limit') | string) %}
+            {% do stop("The var memory_limit is '" ~ var('memory_limit') ~ "'; write it like 4GB.") %}
         {% endif %}
         {% if var('event_columns') is not mapping %}
             {% do stop("The var event_columns is '" ~ var('event_columns') ~ "'; write it like {user_id: distinct_id}.") %}

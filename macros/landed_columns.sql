@@ -7,13 +7,13 @@
 
 {# Files that share a format and columns are read together, each group with its own casts.
    Returns [{file_names, types: {column: type}}], parquet only; text files are records. #}
-{% macro parquet_file_groups(landing_files) %}
+{% macro parquet_file_groups(files, condition) %}
     {% set groups = [] %}
-    {% if execute and load_relation(landing_files) %}
+    {% if execute and load_relation(files) %}
         {% set query %}
             select columns_json, to_json(list(file_name order by file_name))
-            from {{ landing_files }}
-            where file_format = 'parquet' and read_error is null
+            from {{ files }}
+            where file_format = 'parquet' and read_error is null and ({{ condition }})
             group by columns_json
             order by columns_json
         {% endset %}
@@ -24,35 +24,10 @@
     {{ return(groups) }}
 {% endmacro %}
 
-{# Names found in the text records: csv headers and the keys of ndjson objects. #}
-{% macro text_record_names(text_records) %}
-    {% set names = [] %}
-    {% if execute and load_relation(text_records) %}
-        {% set query %}
-            select distinct unnest(json_keys(payload))
-            from {{ text_records }}
-            where {{ is_json_object('payload') }}
-        {% endset %}
-        {% for row in run_query(query) %}{% do names.append(row[0]) %}{% endfor %}
-    {% endif %}
-    {{ return(names) }}
-{% endmacro %}
-
-{# csv files with a readable row: like parquet, and unlike ndjson, they say their columns #}
-{% macro csv_file_names(landing_files, text_records) %}
-    {% set names = [] %}
-    {% if execute and load_relation(text_records) %}
-        {% set query %}
-            select distinct text_records.file_name
-            from {{ text_records }} as text_records
-            inner join {{ landing_files }} as landing_files
-                on text_records.file_name = landing_files.file_name
-            where landing_files.file_format = 'csv' and text_records.is_readable
-        {% endset %}
-        {% for row in run_query(query) %}{% do names.append(row[0]) %}{% endfor %}
-    {% endif %}
-    {{ return(names) }}
-{% endmacro %}
+{# an aggregate over base_app__files #}
+{% macro any_file_has_event_ids() -%}
+    coalesce(bool_or(list_contains(column_names, {{ sql_text(landed_name('event_id')) }})), false)
+{%- endmacro %}
 
 {% macro is_json_object(text) -%}
     case when json_valid({{ text }}) then json_type({{ text }}) = 'OBJECT' else false end
@@ -104,8 +79,9 @@
 {%- endmacro %}
 
 {# the whole landed row as JSON text #}
-{% macro parquet_payload(types) -%}
-    cast(to_json(struct_pack({% for name in types %}{{ sql_name(name) }} := {{ sql_name(name) }}{{ ", " if not loop.last }}{% endfor %})) as varchar)
+{% macro parquet_payload(types, table=none) -%}
+    {%- set prefix = table ~ '.' if table else '' -%}
+    cast(to_json(struct_pack({% for name in types %}{{ sql_name(name) }} := {{ prefix }}{{ sql_name(name) }}{{ ", " if not loop.last }}{% endfor %})) as varchar)
 {%- endmacro %}
 
 {# An id for rows that carry none: the row without received_at, its event_time in one form,
@@ -128,14 +104,22 @@
 
 {# Stops where a column that must exist is in no file, or event_columns names one that is in
    none. Returns whether any file has event ids; where none has, rows make their own. #}
-{% macro landed_columns_checked(parquet_groups, csv_files, text_names) %}
+{% macro landed_columns_checked(files) %}
     {% set found = [] %}
-    {% do found.extend(text_names) %}
-    {% for group in parquet_groups %}{% do found.extend(group.types.keys()) %}{% endfor %}
+    {% set declared = [] %}
+    {% if execute and load_relation(files) %}
+        {% set query %}
+            select to_json(list_sort(list_distinct(flatten(list(column_names))))), bool_or(declares_columns)
+            from {{ files }}
+        {% endset %}
+        {% set row = run_query(query)[0] %}
+        {% do found.extend(fromjson(row[0] or '[]')) %}
+        {% if row[1] %}{% do declared.append(true) %}{% endif %}
+    {% endif %}
     {% if execute and found %}
         {% set mapped = var('event_columns') %}
         {% for our_name in ['user_id', 'event_name', 'event_time'] + mapped.keys() | list %}
-            {% if landed_name(our_name) not in found and (our_name in mapped or parquet_groups or csv_files) %}
+            {% if landed_name(our_name) not in found and (our_name in mapped or declared) %}
                 {% do stop(
                     "No landed file has the column '" ~ landed_name(our_name) ~ "' for " ~ our_name
                     ~ " (found: " ~ found | unique | sort | join(', ') | truncate(300)

@@ -35,12 +35,20 @@
 {# a sum of seconds that does not depend on the order of its rows, as one of floats does;
    0 where no row meets the condition #}
 {% macro sum_of_seconds(seconds, condition='true') -%}
-    coalesce(sum(case when {{ condition }}
-        then cast(round({{ seconds }} * 1000000) as bigint)
-    end), 0) / 1000000.0
+    {{ sum_of_microseconds(seconds, condition) }} / 1000000.0
+{%- endmacro %}
+
+{% macro sum_of_microseconds(seconds, condition='true') -%}
+    coalesce(sum(case when {{ condition }} then cast(round({{ seconds }} * 1000000) as bigint) end), 0)
 {%- endmacro %}
 
 {# a var as a number column; null stays null #}
 {% macro number_var(name) -%}
     cast({{ 'null' if var(name) is none else var(name) }} as double)
+{%- endmacro %}
+
+{# the groups that a session with these starters is counted in: (all), and each of them or
+   (unmarked). Sessions are counted by their starters first, since few lists of them differ #}
+{% macro groups_of(starters) -%}
+    unnest(list_concat(['(all)'], case when len({{ starters }}) = 0 then ['(unmarked)'] else {{ starters }} end))
 {%- endmacro %}

@@ -33,9 +33,9 @@
     md5(concat_ws('|', {% for text in texts %}length({{ text }}), {{ text }}{{ ", " if not loop.last }}{% endfor %}))
 {%- endmacro %}
 
-{# an aggregate: texts in the order of a number, joined #}
-{% macro joined_in_order(text, number, separator) -%}
-    string_agg({{ text }}, '{{ separator }}' order by {{ number }})
+{# an aggregate: values in the order of a number #}
+{% macro list_in_order(expression, number) -%}
+    list({{ expression }} order by {{ number }})
 {%- endmacro %}
 
 {# an aggregate: the first value that is not null, in the order of a number #}

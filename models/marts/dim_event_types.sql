@@ -1,9 +1,15 @@
 {# Names that arrived and names that are set, so that either one missing is seen. #}
 with
 
-typed_events as (
+events_daily as (
 
-    select * from {{ ref('int_events__typed') }}
+    select * from {{ ref('int_events_daily') }}
+
+),
+
+event_names as (
+
+    select * from {{ ref('base_app__event_names') }}
 
 ),
 
@@ -16,12 +22,14 @@ event_types as (
 arrived_names as (
 
     select
-        event_name,
-        count(*) as count_events,
-        min(event_at) as first_seen_at,
-        max(event_at) as last_seen_at
-    from typed_events
-    group by event_name
+        event_names.event_name,
+        cast(sum(events_daily.count_events) as bigint) as count_events,
+        min(events_daily.first_event_at) as first_seen_at,
+        max(events_daily.last_event_at) as last_seen_at
+    from events_daily
+    inner join event_names
+        on events_daily.event_code = event_names.event_code
+    group by event_names.event_name
 
 ),
 

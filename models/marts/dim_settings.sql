@@ -9,7 +9,7 @@ as_of as (
 
 sessions as (
 
-    select * from {{ ref('fct_sessions') }}
+    select * from {{ ref('int_sessions__aggregated') }}
 
 ),
 

@@ -1,51 +1,63 @@
+{{ config(materialized='incremental', redone_by='user') }}
+
 with
 
-typed_events as (
+users as (
 
-    select * from {{ ref('int_events__typed') }}
+    select * from {{ ref('base_app__users') }}
+    {{ only_redone('user') }}
+
+),
+
+staged_rows as (
+
+    select * from {{ ref('base_app__staged_rows') }}
 
 ),
 
 sessions as (
 
-    select * from {{ ref('fct_sessions') }}
+    select * from {{ ref('int_sessions') }}
 
 ),
 
-users as (
+users_seen as (
 
     select
-        user_id,
-        min(event_at) as first_seen_at
-    from typed_events
-    group by user_id
+        users.user_id,
+        users.user_number,
+        min(staged_rows.event_at) as first_seen_at
+    from staged_rows
+    inner join users
+        on staged_rows.user_number = users.user_number
+    group by users.user_id, users.user_number
 
 ),
 
 sessions_aggregated as (
 
     select
-        user_id,
+        user_number,
         count(*) as count_sessions,
-        max(case when user_session_number = 1 then lead_starter end) as first_starter,
-        bool_or(is_converted) as is_converted
+        max(case when user_session_number = 1 then starters[1] end) as first_starter,
+        bool_or(outcome = 'converted') as is_converted
     from sessions
-    group by user_id
+    group by user_number
 
 ),
 
 users_with_sessions as (
 
     select
-        users.user_id,
-        {{ display_name('users.user_id') }} as display_name,
-        users.first_seen_at,
+        users_seen.user_id,
+        {{ display_name('users_seen.user_id') }} as display_name,
+        users_seen.first_seen_at,
         sessions_aggregated.first_starter,
         coalesce(sessions_aggregated.count_sessions, 0) as count_sessions,
         coalesce(sessions_aggregated.is_converted, false) as is_converted
-    from users
+    from users_seen
     left join sessions_aggregated
-        on users.user_id = sessions_aggregated.user_id
+        on users_seen.user_number = sessions_aggregated.user_number
 
 )
 

@@ -1,8 +1,8 @@
 with
 
-typed_events as (
+events_daily as (
 
-    select * from {{ ref('int_events__typed') }}
+    select * from {{ ref('int_events_daily') }}
 
 ),
 
@@ -15,14 +15,14 @@ rejected_rows as (
 staged_by_day as (
 
     select
-        {{ reporting_date('received_at') }} as received_date,
-        count(*) as count_staged,
-        count(case when lag_seconds > {{ var('late_after_seconds') }} then 1 end)
-            as count_late,
-        count(case when not is_known then 1 end) as count_unknown_events,
-        max(lag_seconds) as max_lag_seconds
-    from typed_events
-    group by {{ reporting_date('received_at') }}
+        received_date,
+        cast(sum(count_events) as bigint) as count_staged,
+        cast(sum(count_late) as bigint) as count_late,
+        cast({{ sum_where('count_events', 'not is_known') }} as bigint)
+            as count_unknown_events,
+        max(max_lag_seconds) as max_lag_seconds
+    from events_daily
+    group by received_date
 
 ),
 

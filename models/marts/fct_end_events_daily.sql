@@ -1,9 +1,12 @@
+{{ config(materialized='incremental', redone_by='session_date') }}
+
 {# Additive over dates and platforms, never over starters; open sessions left out. #}
 with
 
 sessions as (
 
-    select * from {{ ref('fct_sessions') }}
+    select * from {{ ref('int_sessions') }}
+    {{ only_redone('session_date') }}
 
 ),
 
@@ -13,9 +16,9 @@ session_events as (
 
 ),
 
-session_groups as (
+event_names as (
 
-    select * from {{ ref('int_session_groups') }}
+    select * from {{ ref('base_app__event_names') }}
 
 ),
 
@@ -57,53 +60,108 @@ outcome_events as (
 
 ),
 
-events_reached as (
+sessions_that_ended as (
 
-    select distinct
-        session_id,
-        event_name
-    from session_events
+    select * from sessions
+    where outcome != 'open'
 
 ),
 
-sessions_that_ended as (
+slices as (
 
     select
-        session_id,
         session_date,
-        coalesce(platform, '(unknown)') as platform,
-        last_event_name
-    from sessions
-    where outcome != 'open'
+        starters,
+        platform,
+        row_number() over () as slice_number
+    from sessions_that_ended
+    group by session_date, starters, platform
+
+),
+
+sessions_in_slices as (
+
+    select
+        sessions_that_ended.session_key,
+        sessions_that_ended.last_event_code,
+        slices.slice_number
+    from sessions_that_ended
+    inner join slices
+        on
+            sessions_that_ended.session_date = slices.session_date
+            and sessions_that_ended.starters = slices.starters
+            and sessions_that_ended.platform = slices.platform
+
+),
+
+events_reached as (
+
+    select
+        sessions_in_slices.slice_number,
+        sessions_in_slices.session_key,
+        sessions_in_slices.last_event_code,
+        session_events.event_code
+    from session_events
+    inner join sessions_in_slices
+        on session_events.session_key = sessions_in_slices.session_key
+    group by all
+
+),
+
+events_counted as (
+
+    select
+        slice_number,
+        event_code,
+        count(case when last_event_code = event_code then 1 end) as count_ended,
+        count(*) as count_reached
+    from events_reached
+    group by slice_number, event_code
+
+),
+
+events_by_starters as (
+
+    select
+        slices.session_date,
+        slices.starters,
+        slices.platform,
+        events_counted.event_code,
+        events_counted.count_ended,
+        events_counted.count_reached
+    from events_counted
+    inner join slices
+        on events_counted.slice_number = slices.slice_number
+
+),
+
+events_by_group as (
+
+    select
+        *,
+        {{ groups_of('starters') }} as starter_event_name
+    from events_by_starters
 
 ),
 
 events_by_day as (
 
     select
-        sessions_that_ended.session_date,
-        session_groups.starter_event_name,
-        sessions_that_ended.platform,
-        events_reached.event_name,
-        count(
-            case
-                when
-                    sessions_that_ended.last_event_name = events_reached.event_name
-                    then 1
-            end
-        ) as count_ended,
-        count(*) as count_reached
-    from sessions_that_ended
-    inner join session_groups
-        on sessions_that_ended.session_id = session_groups.session_id
-    inner join events_reached
-        on sessions_that_ended.session_id = events_reached.session_id
-    where session_groups.starter_event_name != '(unmarked)'
+        events_by_group.session_date,
+        events_by_group.starter_event_name,
+        events_by_group.platform,
+        event_names.event_name,
+        cast(sum(events_by_group.count_ended) as bigint) as count_ended,
+        cast(sum(events_by_group.count_reached) as bigint) as count_reached
+    from events_by_group
+    inner join event_names
+        on events_by_group.event_code = event_names.event_code
+    where events_by_group.starter_event_name != '(unmarked)'
     group by
-        sessions_that_ended.session_date,
-        session_groups.starter_event_name,
-        sessions_that_ended.platform,
-        events_reached.event_name
+        events_by_group.session_date,
+        events_by_group.starter_event_name,
+        events_by_group.platform,
+        event_names.event_name
 
 ),
 

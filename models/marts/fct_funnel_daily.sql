@@ -1,15 +1,9 @@
 {# Additive over dates and platforms, never over starters or stages. #}
 with
 
-sessions as (
+funnel_sessions_daily as (
 
-    select * from {{ ref('fct_sessions') }}
-
-),
-
-funnel_groups as (
-
-    select * from {{ ref('int_funnel_groups') }}
+    select * from {{ ref('int_funnel_daily') }}
 
 ),
 
@@ -28,23 +22,10 @@ funnel_stages as (
 sessions_by_furthest_stage as (
 
     select
-        sessions.session_date,
-        funnel_groups.funnel,
-        funnel_groups.starter_event_name,
-        coalesce(sessions.platform, '(unknown)') as platform,
-        funnel_groups.furthest_stage_order,
-        count(*) as count_sessions,
-        count(case when sessions.outcome = 'dropped' then 1 end) as count_dropped,
-        count(case when sessions.outcome = 'open' then 1 end) as count_open
-    from funnel_groups
-    inner join sessions
-        on funnel_groups.session_id = sessions.session_id
-    group by
-        sessions.session_date,
-        funnel_groups.funnel,
-        funnel_groups.starter_event_name,
-        coalesce(sessions.platform, '(unknown)'),
-        funnel_groups.furthest_stage_order
+        *,
+        segment_value as platform
+    from funnel_sessions_daily
+    where segment = 'platform'
 
 ),
 

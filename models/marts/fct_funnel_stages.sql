@@ -1,14 +1,8 @@
 with
 
-sessions as (
+funnel_sessions_daily as (
 
-    select * from {{ ref('fct_sessions') }}
-
-),
-
-funnel_groups as (
-
-    select * from {{ ref('int_funnel_groups') }}
+    select * from {{ ref('int_funnel_daily') }}
 
 ),
 
@@ -24,55 +18,24 @@ funnel_stages as (
 
 ),
 
-{# as of the session's start: nothing here is known only later #}
-session_segments as (
-
-    select
-        session_id,
-        outcome,
-        '(all)' as segment,
-        '(all)' as segment_value
-    from sessions
-    {% for column in ['platform', 'app_version', 'city'] %}
-    union all
-    select
-        session_id,
-        outcome,
-        '{{ column }}' as segment,
-        coalesce({{ column }}, '(unknown)') as segment_value
-    from sessions
-    {% endfor %}
-    union all
-    select
-        session_id,
-        outcome,
-        'user_type' as segment,
-        case when is_new_user then 'new' else 'returning' end as segment_value
-    from sessions
-
-),
-
 sessions_by_furthest_stage as (
 
     select
-        funnel_groups.funnel,
-        funnel_groups.starter_event_name,
-        session_segments.segment,
-        session_segments.segment_value,
-        funnel_groups.furthest_stage_order,
-        count(*) as count_sessions,
-        count(case when session_segments.outcome = 'dropped' then 1 end)
-            as count_dropped,
-        count(case when session_segments.outcome = 'open' then 1 end) as count_open
-    from funnel_groups
-    inner join session_segments
-        on funnel_groups.session_id = session_segments.session_id
+        funnel,
+        starter_event_name,
+        segment,
+        segment_value,
+        furthest_stage_order,
+        sum(count_sessions) as count_sessions,
+        sum(count_dropped) as count_dropped,
+        sum(count_open) as count_open
+    from funnel_sessions_daily
     group by
-        funnel_groups.funnel,
-        funnel_groups.starter_event_name,
-        session_segments.segment,
-        session_segments.segment_value,
-        funnel_groups.furthest_stage_order
+        funnel,
+        starter_event_name,
+        segment,
+        segment_value,
+        furthest_stage_order
 
 ),
 

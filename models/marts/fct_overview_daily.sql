@@ -1,8 +1,11 @@
+{{ config(materialized='incremental', redone_by='session_date') }}
+
 with
 
 sessions as (
 
-    select * from {{ ref('fct_sessions') }}
+    select * from {{ ref('int_sessions') }}
+    {{ only_redone('session_date') }}
 
 ),
 
@@ -10,20 +13,20 @@ sessions_by_day as (
 
     select
         session_date,
-        coalesce(lead_starter, '(unmarked)') as lead_starter,
+        coalesce(starters[1], '(unmarked)') as lead_starter,
         count(*) as count_sessions,
-        sum(count_starters) as count_system_marked,
+        sum(len(starters)) as count_system_marked,
         sum(count_events) as count_events,
         {{ sum_of_seconds('duration_seconds') }} as total_duration_seconds,
         count(case when is_bounce then 1 end) as count_bounces,
-        count(case when is_converted then 1 end) as count_converted,
+        count(case when outcome = 'converted' then 1 end) as count_converted,
         count(case when outcome = 'open' then 1 end) as count_open,
         coalesce(sum(count_events) filter (where outcome != 'open'), 0)
             as count_events_not_open,
         {{ sum_of_seconds('duration_seconds', "outcome != 'open'") }}
             as duration_seconds_not_open
     from sessions
-    group by session_date, coalesce(lead_starter, '(unmarked)')
+    group by session_date, coalesce(starters[1], '(unmarked)')
 
 )
 

@@ -1,8 +1,8 @@
 with
 
-session_starters as (
+sessions_daily as (
 
-    select * from {{ ref('fct_session_starters') }}
+    select * from {{ ref('fct_sessions_daily') }}
 
 ),
 
@@ -10,8 +10,9 @@ starters_counted as (
 
     select
         starter_event_name,
-        count(*) as count_sessions
-    from session_starters
+        cast(sum(count_sessions) as bigint) as count_sessions
+    from sessions_daily
+    where starter_event_name not in ('(all)', '(unmarked)')
     group by starter_event_name
 
 ),

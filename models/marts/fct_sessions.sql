@@ -1,8 +1,12 @@
+{{ config(materialized='incremental', redone_by='user_session') }}
+-- depends_on: {{ ref('int_redone_users') }}
+
 with
 
 sessions as (
 
     select * from {{ ref('int_sessions__aggregated') }}
+    {{ only_redone('session') }}
 
 ),
 
@@ -12,26 +16,48 @@ outcomes as (
 
 ),
 
+users as (
+
+    select * from {{ ref('base_app__users') }}
+
+),
+
+event_roles as (
+
+    select * from {{ ref('int_event_roles') }}
+
+),
+
+{# the name of event n at place n #}
+event_names as (
+
+    select {{ list_in_order('event_name', 'event_code') }} as names
+    from event_roles
+
+),
+
 sessions_with_outcomes as (
 
     select
         sessions.session_id,
-        sessions.user_id,
-        sessions.user_session_number,
+        users.user_id,
+        cast(sessions.user_session_number as bigint) as user_session_number,
         sessions.session_started_at,
         sessions.session_ended_at,
-        {{ reporting_date('sessions.session_started_at') }} as session_date,
+        sessions.session_date,
         sessions.duration_seconds,
 
-        sessions.lead_starter,
-        sessions.starter_path,
-        sessions.count_starters,
+        sessions.starters[1] as lead_starter,
+        case when len(sessions.starters) > 0 then array_to_string(sessions.starters, ' → ') end
+            as starter_path,
+        len(sessions.starters) as count_starters,
         sessions.count_events,
         sessions.count_steps,
-        sessions.first_event_name,
-        sessions.last_event_name,
-        sessions.last_event_role,
-        sessions.path,
+        first_events.event_name as first_event_name,
+        last_events.event_name as last_event_name,
+        last_events.event_role as last_event_role,
+        {{ path_text('sessions.path_codes', 'sessions.count_actions', 'event_names.names') }}
+            as path,
 
         outcomes.furthest_funnel,
         outcomes.furthest_stage_order,
@@ -50,7 +76,14 @@ sessions_with_outcomes as (
         sessions.user_session_number = 1 as is_new_user
     from sessions
     inner join outcomes
-        on sessions.session_id = outcomes.session_id
+        on sessions.session_key = outcomes.session_key
+    inner join users
+        on sessions.user_number = users.user_number
+    inner join event_roles as first_events
+        on sessions.first_event_code = first_events.event_code
+    inner join event_roles as last_events
+        on sessions.last_event_code = last_events.event_code
+    cross join event_names
 
 )
 

@@ -1,55 +1,62 @@
+{{ config(materialized='incremental', redone_by='session_date') }}
+
 {# Additive over dates and platforms, never over starters: what pages filter and sum. #}
 with
 
 sessions as (
 
-    select * from {{ ref('fct_sessions') }}
+    select * from {{ ref('int_sessions') }}
+    {{ only_redone('session_date') }}
 
 ),
 
-session_groups as (
+sessions_by_starters as (
 
-    select * from {{ ref('int_session_groups') }}
+    select
+        session_date,
+        starters,
+        platform,
+        count(*) as count_sessions,
+        count(case when outcome = 'open' then 1 end) as count_open,
+        sum(case when outcome != 'open' then count_events else 0 end)
+            as count_events_not_open,
+        {{ sum_of_microseconds('duration_seconds', "outcome != 'open'") }}
+            as microseconds_not_open,
+        count(case when is_bounce then 1 end) as count_bounces,
+        count(case when outcome = 'converted' then 1 end) as count_converted,
+        count(case when is_completed then 1 end) as count_completed
+    from sessions
+    group by session_date, starters, platform
+
+),
+
+sessions_by_group as (
+
+    select
+        *,
+        {{ groups_of('starters') }} as starter_event_name
+    from sessions_by_starters
 
 ),
 
 sessions_by_day as (
 
     select
-        sessions.session_date,
-        session_groups.starter_event_name,
-        coalesce(sessions.platform, '(unknown)') as platform,
-        count(*) as count_sessions,
-        sum(sessions.count_starters) as count_system_marked,
-        count(case when sessions.outcome = 'open' then 1 end) as count_open,
-        coalesce(
-            sum(sessions.count_events) filter (where sessions.outcome != 'open'), 0
-        ) as count_events_not_open,
-        {{ sum_of_seconds('sessions.duration_seconds', "sessions.outcome != 'open'") }}
+        session_date,
+        starter_event_name,
+        platform,
+        cast(sum(count_sessions) as bigint) as count_sessions,
+        cast(sum(count_sessions * len(starters)) as bigint) as count_system_marked,
+        cast(sum(count_open) as bigint) as count_open,
+        cast(sum(count_events_not_open) as bigint) as count_events_not_open,
+        cast(sum(microseconds_not_open) / 1000000.0 as double)
             as duration_seconds_not_open,
-        count(case when sessions.is_bounce then 1 end) as count_bounces,
-        count(case when sessions.is_converted then 1 end) as count_converted,
-        count(case when sessions.is_completed then 1 end) as count_completed
-    from sessions
-    inner join session_groups
-        on sessions.session_id = session_groups.session_id
-    group by
-        sessions.session_date,
-        session_groups.starter_event_name,
-        coalesce(sessions.platform, '(unknown)')
+        cast(sum(count_bounces) as bigint) as count_bounces,
+        cast(sum(count_converted) as bigint) as count_converted,
+        cast(sum(count_completed) as bigint) as count_completed
+    from sessions_by_group
+    group by session_date, starter_event_name, platform
 
 )
 
-select
-    session_date,
-    starter_event_name,
-    platform,
-    count_sessions,
-    cast(count_system_marked as bigint) as count_system_marked,
-    count_open,
-    cast(count_events_not_open as bigint) as count_events_not_open,
-    cast(duration_seconds_not_open as double) as duration_seconds_not_open,
-    count_bounces,
-    count_converted,
-    count_completed
-from sessions_by_day
+select * from sessions_by_day

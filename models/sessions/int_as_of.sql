@@ -1,18 +1,18 @@
 {# The warehouse's clock: data time, so that old data rebuilds the same. #}
 with
 
-staged_events as (
+events_daily as (
 
-    select * from {{ ref('stg_app__events') }}
+    select * from {{ ref('int_events_daily') }}
 
 ),
 
 newest_times as (
 
     select
-        max(case when has_valid_received_at then received_at end) as newest_received_at,
-        max(event_at) as newest_event_at
-    from staged_events
+        max(last_received_at) as newest_received_at,
+        max(last_event_at) as newest_event_at
+    from events_daily
 
 )
 

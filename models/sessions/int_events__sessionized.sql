@@ -1,5 +1,10 @@
+{{ config(materialized='incremental', redone_by='session') }}
+
 {# The one place that decides what a session is. A system event opens a session;
-   silence is only the fallback. "Action" is a starter or a step: what can open or be joined. #}
+   silence is only the fallback. "Action" is a starter or a step: what can open or be joined.
+
+   The events are sorted once, by user, time and id, and then walked in that order: windows
+   without a partition are not sorted again, and what must not cross users compares them. #}
 with
 
 typed_events as (
@@ -8,27 +13,134 @@ typed_events as (
 
 ),
 
-events_lagged as (
+redone_users as (
 
-    select
-        event_id,
-        user_id,
-        event_name,
-        event_role,
-        event_at,
-        platform,
-        app_version,
-        city,
-        event_role in ('starter', 'step') as is_action,
-        lag(event_at) over user_events as previous_event_at,
-        row_number() over user_events as user_event_number
-    from typed_events
-    where event_role != 'ambient'
-    window user_events as (partition by user_id order by event_at, event_id)
+    select * from {{ ref('int_redone_users') }}
 
 ),
 
-{# no session holds a longer gap: what lies on two sides of a timeout never joins #}
+events as (
+
+    select
+        typed_events.user_number,
+        typed_events.event_at,
+        typed_events.event_uuid,
+        typed_events.event_text,
+        typed_events.event_code,
+        typed_events.context_code,
+        typed_events.event_role = 'starter' as is_starter,
+        typed_events.event_role in ('starter', 'step') as is_action,
+        {% if is_incremental_build() %}
+        redone_users.first_session_number,
+        redone_users.has_earlier_action
+        {% else %}
+        1 as first_session_number,
+        false as has_earlier_action
+        {% endif %}
+    from typed_events
+    {% if is_incremental_build() %}
+    inner join redone_users
+        on
+            typed_events.user_number = redone_users.user_number
+            and typed_events.event_at >= redone_users.redone_from
+    {% endif %}
+    where typed_events.event_role != 'ambient'
+
+),
+
+first_actions as (
+
+    select
+        user_number,
+        min(event_at) as first_action_at
+    from events
+    where is_action and not has_earlier_action
+    group by user_number
+
+),
+
+{% if var('session_timeout_minutes') is not none %}
+
+{# no session holds a longer gap: what lies before a timeout leads nothing in #}
+leading_gaps as (
+
+    select
+        events.user_number,
+        events.event_at,
+        lag(events.event_at) over (
+            partition by events.user_number order by events.event_at
+        ) as previous_event_at
+    from events
+    inner join first_actions
+        on events.user_number = first_actions.user_number
+    where
+        events.event_at <= first_actions.first_action_at
+        and {{ is_within_join('events.event_at', 'first_actions.first_action_at') }}
+
+),
+
+last_leading_gaps as (
+
+    select
+        user_number,
+        max(event_at) as leads_from
+    from leading_gaps
+    where {{ is_after_timeout('previous_event_at', 'event_at') }}
+    group by user_number
+
+),
+
+{% endif %}
+
+{# telemetry from leads_from on belongs to the session that the first action opens #}
+first_actions_led as (
+
+    select
+        first_actions.user_number,
+        first_actions.first_action_at,
+        {% if var('session_timeout_minutes') is none %}
+        {{ join_begins_at('first_actions.first_action_at') }} as leads_from
+        {% else %}
+        greatest(
+            {{ join_begins_at('first_actions.first_action_at') }},
+            last_leading_gaps.leads_from
+        ) as leads_from
+        {% endif %}
+    from first_actions
+    {% if var('session_timeout_minutes') is not none %}
+    left join last_leading_gaps
+        on first_actions.user_number = last_leading_gaps.user_number
+    {% endif %}
+
+),
+
+events_in_order as (
+
+    select
+        events.*,
+        first_actions_led.first_action_at,
+        first_actions_led.leads_from
+    from events
+    left join first_actions_led
+        on events.user_number = first_actions_led.user_number
+    order by user_number, event_at, {{ event_id_order(ref('base_app__accepted_rows')) }}
+
+),
+
+events_lagged as (
+
+    select
+        *,
+        row_number() over () as row_position,
+        coalesce({{ row_before('user_number') }} != user_number, true) as is_first_of_user,
+        case
+            when {{ row_before('user_number') }} = user_number
+                then {{ row_before('event_at') }}
+        end as previous_event_at
+    from events_in_order
+
+),
+
 timeouts_marked as (
 
     select
@@ -38,43 +150,45 @@ timeouts_marked as (
 
 ),
 
-timeouts_counted as (
+{# a stretch is what a user does without a timeout between #}
+stretches_numbered as (
 
     select
         *,
-        count(case when is_after_timeout then 1 end) over (
-            partition by user_id
-            order by user_event_number
-            rows between unbounded preceding and current row
-        ) as count_timeouts
+        {{ so_far('count(case when is_first_of_user or is_after_timeout then 1 end)') }}
+            as stretch_number
     from timeouts_marked
 
 ),
 
-actions_marked as (
+latest_actions as (
 
     select
         *,
-        case
-            when is_action then {
-                'event_id': event_id,
-                'event_at': event_at,
-                'event_role': event_role,
-                'count_timeouts': count_timeouts
-            }
-        end as action
-    from timeouts_counted
+        {{ latest_so_far('case when is_action then user_number end') }}
+            as action_user_number,
+        {{ latest_so_far('case when is_action then stretch_number end') }}
+            as action_stretch_number,
+        {{ latest_so_far('case when is_action then event_at end') }} as action_at,
+        {{ latest_so_far('case when is_action then event_code end') }} as action_code,
+        {{ latest_so_far('case when is_action then is_starter end') }}
+            as action_is_starter
+    from stretches_numbered
 
 ),
 
-events_beside_actions as (
+events_beside_previous_actions as (
 
     select
         *,
-        {{ nearest_before('action', 'user_events') }} as previous_action,
-        {{ nearest_after('action', 'user_events') }} as next_action
-    from actions_marked
-    window user_events as (partition by user_id order by user_event_number)
+        has_earlier_action
+        or coalesce({{ row_before('action_user_number') }} = user_number, false)
+            as has_previous_action,
+        {{ row_before('action_stretch_number') }} as previous_action_stretch_number,
+        {{ row_before('action_at') }} as previous_action_at,
+        {{ row_before('action_code') }} as previous_action_code,
+        {{ row_before('action_is_starter') }} as previous_action_is_starter
+    from latest_actions
 
 ),
 
@@ -82,19 +196,19 @@ events_placed as (
 
     select
         *,
-        is_action and previous_action is null as is_first_action,
-        case when is_action then event_at else next_action.event_at end
-            as first_action_at,
-        {# telemetry shortly before the first action belongs to the session it opens #}
+        is_action and not has_previous_action as is_first_action,
         not is_action
-        and previous_action is null
-        and coalesce(next_action.count_timeouts = count_timeouts, false)
-        and {{ is_within_join('event_at', 'next_action.event_at') }} as is_leading_in,
-        event_role = 'starter'
-        and coalesce(previous_action.event_role = 'starter', false)
-        and coalesce(previous_action.count_timeouts = count_timeouts, false)
-        and {{ is_within_join('previous_action.event_at', 'event_at') }} as is_joining
-    from events_beside_actions
+        and not has_previous_action
+        and coalesce(event_at between leads_from and first_action_at, false)
+            as is_leading_in,
+        is_starter
+        and coalesce(
+            previous_action_is_starter
+            and previous_action_stretch_number = stretch_number,
+            false
+        )
+        and {{ is_within_join('previous_action_at', 'event_at') }} as is_joining
+    from events_beside_previous_actions
 
 ),
 
@@ -103,63 +217,74 @@ session_beginnings_marked as (
 
     select
         *,
-        previous_event_at is null
+        is_first_of_user
         or is_after_timeout
         or case
             when is_leading_in or is_first_action
-                then not {{ is_within_join('previous_event_at', 'first_action_at') }}
-            else event_role = 'starter' and not is_joining
+                then coalesce(previous_event_at < leads_from, true)
+            else is_starter and not is_joining
         end as is_beginning
     from events_placed
 
 ),
 
-opening_events_marked as (
+sessions_counted as (
 
     select
         *,
-        case
-            when is_leading_in then next_action.event_id
-            when is_beginning or is_first_action then event_id
-        end as opening_event_id
+        is_first_action or (is_beginning and not is_leading_in) as is_opening,
+        {{ so_far('count(case when is_beginning then 1 end)') }} as session_row,
+        {{ so_far('count(case when is_action then 1 end)') }} as action_row
     from session_beginnings_marked
 
 ),
 
-events_numbered as (
+path_elements_marked as (
 
     select
         *,
-        count(case when is_beginning then 1 end) over user_events_so_far
-            as user_session_number,
-        max(case when is_beginning then user_event_number end) over user_events_so_far
-            as first_event_number,
-        {{ latest_up_to_here('opening_event_id', 'user_events_so_far') }}
-            as latest_opening_event_id
-    from opening_events_marked
-    window user_events_so_far as (
-        partition by user_id
-        order by user_event_number
-        rows between unbounded preceding and current row
-    )
+        {{ latest_so_far('case when is_beginning then row_position end') }}
+            as beginning_position,
+        {{ latest_so_far('case when is_beginning then action_row - cast(is_action as integer) end') }}
+            as earlier_actions,
+        {{ latest_so_far('case when is_first_of_user then session_row end') }}
+            as first_session_row,
+        {{ latest_so_far('case when is_action then session_row end') }}
+            as action_session_row
+    from sessions_counted
+
+),
+
+{# equal neighbours in the path of a session are one step #}
+steps_marked as (
+
+    select
+        *,
+        first_session_number + session_row - first_session_row as user_session_number,
+        is_action and (
+            previous_action_code is distinct from event_code
+            or {{ row_before('action_session_row') }} is distinct from session_row
+        ) as is_new_step
+    from path_elements_marked
 
 ),
 
 events_sessionized as (
 
     select
-        event_id,
-        {{ hash_key(['user_id', 'latest_opening_event_id']) }} as session_id,
-        user_id,
-        event_name,
-        event_role,
+        {{ session_key('user_number', 'user_session_number') }} as session_key,
+        cast(user_session_number as integer) as user_session_number,
+        cast(row_position - beginning_position + 1 as integer) as event_number,
+        event_uuid,
+        event_text,
+        event_code,
+        context_code,
         event_at,
-        user_event_number - first_event_number + 1 as event_number,
-        user_session_number,
-        platform,
-        app_version,
-        city
-    from events_numbered
+        is_opening,
+        case when is_action then cast(action_row - earlier_actions as integer) end
+            as action_number,
+        is_new_step
+    from steps_marked
 
 )
 

@@ -3,28 +3,28 @@
 
 with
 
-staged_events as (
+staged_rows as (
 
-    select * from {{ ref('stg_app__events') }}
-
-),
-
-event_types as (
-
-    select * from {{ ref('stg_settings__event_types') }}
+    select * from {{ ref('base_app__staged_rows') }}
 
 ),
 
-events_joined_to_types as (
+event_roles as (
+
+    select * from {{ ref('int_event_roles') }}
+
+),
+
+events_joined_to_roles as (
 
     select
-        staged_events.*,
-        coalesce(event_types.event_role, 'step') as event_role,
-        event_types.event_name is not null as is_known
-    from staged_events
-    left join event_types
-        on staged_events.event_name = event_types.event_name
+        staged_rows.*,
+        event_roles.event_role,
+        event_roles.is_known
+    from staged_rows
+    inner join event_roles
+        on staged_rows.event_code = event_roles.event_code
 
 )
 
-select * from events_joined_to_types
+select * from events_joined_to_roles

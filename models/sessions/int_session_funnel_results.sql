@@ -1,15 +1,19 @@
+{{ config(materialized='incremental', redone_by='session') }}
+
 {# Furthest stage and conversion of a session in each funnel it is evaluated on. #}
 with
 
 session_funnels as (
 
     select * from {{ ref('int_session_funnels') }}
+    {{ only_redone('session') }}
 
 ),
 
 session_stages as (
 
     select * from {{ ref('int_session_stages') }}
+    {{ only_redone('session') }}
 
 ),
 
@@ -22,7 +26,7 @@ funnel_stages as (
 stages_aggregated as (
 
     select
-        session_stages.session_id,
+        session_stages.session_key,
         session_stages.funnel,
         max(session_stages.stage_order) as furthest_stage_order,
         max(
@@ -54,14 +58,14 @@ stages_aggregated as (
         on
             session_stages.funnel = funnel_stages.funnel
             and session_stages.stage_order = funnel_stages.stage_order
-    group by session_stages.session_id, session_stages.funnel
+    group by session_stages.session_key, session_stages.funnel
 
 ),
 
 funnel_results as (
 
     select
-        session_funnels.session_id,
+        session_funnels.session_key,
         session_funnels.funnel,
         coalesce(stages_aggregated.furthest_stage_order, 0) as furthest_stage_order,
         stages_aggregated.last_outcome_stage_order,
@@ -70,7 +74,7 @@ funnel_results as (
     from session_funnels
     left join stages_aggregated
         on
-            session_funnels.session_id = stages_aggregated.session_id
+            session_funnels.session_key = stages_aggregated.session_key
             and session_funnels.funnel = stages_aggregated.funnel
 
 )

@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', redone_by='session') }}
+
 {# How far a session came in each of its funnels: the stages of the chain that counts.
    An ordered chain grows one stage at a time, always by the next event that reaches it. #}
 with recursive
@@ -5,12 +7,20 @@ with recursive
 session_events as (
 
     select * from {{ ref('int_events__sessionized') }}
+    {{ only_redone('session') }}
+
+),
+
+event_roles as (
+
+    select * from {{ ref('int_event_roles') }}
 
 ),
 
 session_funnels as (
 
     select * from {{ ref('int_session_funnels') }}
+    {{ only_redone('session') }}
 
 ),
 
@@ -29,7 +39,7 @@ funnel_stage_events as (
 stage_events as (
 
     select
-        session_funnels.session_id,
+        session_funnels.session_key,
         session_funnels.funnel,
         funnels.order_mode,
         funnels.conversion_window_seconds,
@@ -37,11 +47,13 @@ stage_events as (
         session_events.event_number,
         session_events.event_at
     from session_events
+    inner join event_roles
+        on session_events.event_code = event_roles.event_code
     inner join funnel_stage_events
-        on session_events.event_name = funnel_stage_events.event_name
+        on event_roles.event_name = funnel_stage_events.event_name
     inner join session_funnels
         on
-            session_events.session_id = session_funnels.session_id
+            session_events.session_key = session_funnels.session_key
             and funnel_stage_events.funnel = session_funnels.funnel
     inner join funnels
         on session_funnels.funnel = funnels.funnel
@@ -52,7 +64,20 @@ stage_events as (
 chain_starts as (
 
     select
-        session_id,
+        session_key,
+        funnel,
+        order_mode,
+        min(event_number) as start_number,
+        min(event_at) as start_at,
+        cast(null as timestamp) as window_ends_at
+    from stage_events
+    where
+        conversion_window_seconds is null
+        and (order_mode = 'any_order' or stage_order = 1)
+    group by session_key, funnel, order_mode
+    union all
+    select
+        session_key,
         funnel,
         order_mode,
         event_number as start_number,
@@ -61,17 +86,16 @@ chain_starts as (
         + to_microseconds(cast(round(conversion_window_seconds * 1000000) as bigint))
             as window_ends_at
     from stage_events
-    where order_mode = 'any_order' or stage_order = 1
-    qualify
+    where
         conversion_window_seconds is not null
-        or row_number() over (partition by session_id, funnel order by event_number) = 1
+        and (order_mode = 'any_order' or stage_order = 1)
 
 ),
 
 ordered_chains as (
 
     select
-        session_id,
+        session_key,
         funnel,
         start_number,
         window_ends_at,
@@ -84,7 +108,7 @@ ordered_chains as (
     union all
 
     select
-        ordered_chains.session_id,
+        ordered_chains.session_key,
         ordered_chains.funnel,
         ordered_chains.start_number,
         ordered_chains.window_ends_at,
@@ -94,7 +118,7 @@ ordered_chains as (
     from ordered_chains
     inner join stage_events
         on
-            ordered_chains.session_id = stage_events.session_id
+            ordered_chains.session_key = stage_events.session_key
             and ordered_chains.funnel = stage_events.funnel
             and ordered_chains.stage_order + 1 = stage_events.stage_order
             and ordered_chains.event_number < stage_events.event_number
@@ -103,7 +127,7 @@ ordered_chains as (
                 or stage_events.event_at <= ordered_chains.window_ends_at
             )
     group by
-        ordered_chains.session_id,
+        ordered_chains.session_key,
         ordered_chains.funnel,
         ordered_chains.start_number,
         ordered_chains.window_ends_at,
@@ -114,7 +138,7 @@ ordered_chains as (
 any_order_first_events as (
 
     select
-        chain_starts.session_id,
+        chain_starts.session_key,
         chain_starts.funnel,
         chain_starts.start_number,
         stage_events.stage_order,
@@ -123,7 +147,7 @@ any_order_first_events as (
     from chain_starts
     inner join stage_events
         on
-            chain_starts.session_id = stage_events.session_id
+            chain_starts.session_key = stage_events.session_key
             and chain_starts.funnel = stage_events.funnel
             and chain_starts.start_number <= stage_events.event_number
             and (
@@ -132,7 +156,7 @@ any_order_first_events as (
             )
     where chain_starts.order_mode = 'any_order'
     group by
-        chain_starts.session_id,
+        chain_starts.session_key,
         chain_starts.funnel,
         chain_starts.start_number,
         stage_events.stage_order
@@ -142,7 +166,7 @@ any_order_first_events as (
 any_order_stages_counted as (
 
     select
-        session_id,
+        session_key,
         funnel,
         start_number,
         stage_order,
@@ -151,7 +175,7 @@ any_order_stages_counted as (
         max(event_at) over stages_so_far as reached_at
     from any_order_first_events
     window stages_so_far as (
-        partition by session_id, funnel, start_number
+        partition by session_key, funnel, start_number
         order by stage_order
         rows between unbounded preceding and current row
     )
@@ -162,7 +186,7 @@ any_order_stages_counted as (
 any_order_chains as (
 
     select
-        session_id,
+        session_key,
         funnel,
         start_number,
         stage_order,
@@ -176,7 +200,7 @@ any_order_chains as (
 chains as (
 
     select
-        session_id,
+        session_key,
         funnel,
         start_number,
         stage_order,
@@ -185,7 +209,7 @@ chains as (
     from ordered_chains
     union all
     select
-        session_id,
+        session_key,
         funnel,
         start_number,
         stage_order,
@@ -198,22 +222,22 @@ chains as (
 chains_ranked as (
 
     select
-        session_id,
+        session_key,
         funnel,
         start_number,
         row_number() over (
-            partition by session_id, funnel
+            partition by session_key, funnel
             order by max(stage_order) desc, start_number
         ) as chain_rank
     from chains
-    group by session_id, funnel, start_number
+    group by session_key, funnel, start_number
 
 ),
 
 chains_that_count as (
 
     select
-        chains.session_id,
+        chains.session_key,
         chains.funnel,
         chains.stage_order,
         chains.event_number,
@@ -221,7 +245,7 @@ chains_that_count as (
     from chains
     inner join chains_ranked
         on
-            chains.session_id = chains_ranked.session_id
+            chains.session_key = chains_ranked.session_key
             and chains.funnel = chains_ranked.funnel
             and chains.start_number = chains_ranked.start_number
     where chains_ranked.chain_rank = 1

@@ -1,3 +1,6 @@
+{# a view: what a session's path is made of, read for a few sessions at a time #}
+{{ config(materialized='view') }}
+
 {# A session's path: its starters and steps, equal neighbours collapsed with a count. #}
 with
 
@@ -7,18 +10,9 @@ session_events as (
 
 ),
 
-actions_lagged as (
+event_roles as (
 
-    select
-        session_id,
-        event_name,
-        event_at,
-        event_number,
-        lag(event_name)
-            over (partition by session_id order by event_number)
-            as previous_event_name
-    from session_events
-    where event_role in ('starter', 'step')
+    select * from {{ ref('int_event_roles') }}
 
 ),
 
@@ -26,26 +20,31 @@ actions_numbered as (
 
     select
         *,
-        count(case when event_name is distinct from previous_event_name then 1 end)
-            over (
-                partition by session_id
-                order by event_number
-                rows between unbounded preceding and current row
-            ) as step_number
-    from actions_lagged
+        count(case when is_new_step then 1 end) over (
+            partition by session_key
+            order by action_number
+            rows between unbounded preceding and current row
+        ) as step_number
+    from session_events
+    where action_number is not null
 
 ),
 
 actions_collapsed as (
 
     select
-        session_id,
-        step_number,
-        event_name,
+        actions_numbered.session_key,
+        actions_numbered.step_number,
+        event_roles.event_name,
         count(*) as count_repeats,
-        min(event_at) as started_at
+        min(actions_numbered.event_at) as started_at
     from actions_numbered
-    group by session_id, step_number, event_name
+    inner join event_roles
+        on actions_numbered.event_code = event_roles.event_code
+    group by
+        actions_numbered.session_key,
+        actions_numbered.step_number,
+        event_roles.event_name
 
 )
 

@@ -1,15 +1,19 @@
+{{ config(materialized='incremental', redone_by='session') }}
+
 {# How a session ended: three states that sum to all, and the words for a reader. #}
 with
 
 sessions as (
 
     select * from {{ ref('int_sessions__aggregated') }}
+    {{ only_redone('session') }}
 
 ),
 
 funnel_results as (
 
     select * from {{ ref('int_session_funnel_results') }}
+    {{ only_redone('session') }}
 
 ),
 
@@ -55,7 +59,7 @@ primary_first_stages as (
 furthest_funnels as (
 
     select
-        funnel_results.session_id,
+        funnel_results.session_key,
         funnel_results.funnel,
         funnel_results.furthest_stage_order,
         funnels.is_primary
@@ -65,7 +69,7 @@ furthest_funnels as (
     where funnel_results.furthest_stage_order > 0
     qualify
         row_number() over (
-            partition by funnel_results.session_id
+            partition by funnel_results.session_key
             order by funnels.is_primary desc, funnel_results.funnel asc
         ) = 1
 
@@ -74,7 +78,7 @@ furthest_funnels as (
 furthest_stages as (
 
     select
-        furthest_funnels.session_id,
+        furthest_funnels.session_key,
         furthest_funnels.funnel as furthest_funnel,
         furthest_funnels.is_primary,
         reached_stages.stage_order as furthest_stage_order,
@@ -98,7 +102,7 @@ furthest_stages as (
 conversions as (
 
     select
-        primary_funnel_results.session_id,
+        primary_funnel_results.session_key,
         primary_funnel_results.converted_at,
         primary_funnel_results.completed_at,
         funnel_stages.result_label
@@ -114,7 +118,7 @@ conversions as (
 outcomes_decided as (
 
     select
-        sessions.session_id,
+        sessions.session_key,
         sessions.duration_seconds,
         sessions.count_steps,
         conversions.converted_at,
@@ -131,14 +135,14 @@ outcomes_decided as (
     from sessions
     cross join as_of
     left join conversions
-        on sessions.session_id = conversions.session_id
+        on sessions.session_key = conversions.session_key
 
 ),
 
 outcomes_described as (
 
     select
-        outcomes_decided.session_id,
+        outcomes_decided.session_key,
         outcomes_decided.outcome,
         outcomes_decided.converted_at,
         outcomes_decided.is_completed,
@@ -147,7 +151,7 @@ outcomes_described as (
         furthest_stages.furthest_stage,
         case
             when
-                furthest_stages.session_id is null
+                furthest_stages.session_key is null
                 then primary_first_stages.first_event_name
             else furthest_stages.expected_event_name
         end as expected_event_name,
@@ -156,7 +160,7 @@ outcomes_described as (
                 outcomes_decided.outcome = 'converted'
                 then outcomes_decided.conversion_label
             when outcomes_decided.outcome = 'open' then 'Still active'
-            when furthest_stages.session_id is null
+            when furthest_stages.session_key is null
                 then 'Left before ' || primary_first_stages.stage_label
             when
                 not furthest_stages.is_primary
@@ -173,7 +177,7 @@ outcomes_described as (
     from outcomes_decided
     cross join primary_first_stages
     left join furthest_stages
-        on outcomes_decided.session_id = furthest_stages.session_id
+        on outcomes_decided.session_key = furthest_stages.session_key
 
 )
 

@@ -1,4 +1,4 @@
-"""The files of the landing zone, one row each, before anything is read from them."""
+"""The files of the landing zone, one row each, before any row is read from them."""
 
 import glob
 import json
@@ -22,6 +22,8 @@ SCHEMA = pa.schema(
     [
         ("file_name", pa.string()),
         ("file_format", pa.string()),
+        ("size_bytes", pa.int64()),
+        ("modified_ns", pa.int64()),
         ("columns_json", pa.string()),
         ("read_error", pa.string()),
     ]
@@ -56,13 +58,30 @@ def describe_parquet(
     return json.dumps(rows), None
 
 
+def described_before(dbt: Any, session: duckdb.DuckDBPyConnection) -> dict[tuple, tuple]:  # noqa: ANN401
+    """{(name, size, time): (columns, error)} of the parquet files that the last build saw."""
+    try:
+        rows = session.execute(
+            "select file_name, size_bytes, modified_ns, columns_json, read_error "
+            f"from {dbt.this} where file_format = 'parquet'"
+        ).fetchall()
+    except duckdb.Error:  # the first build, or one that follows an older version of dropoff
+        return {}
+    return {tuple(row[:3]): tuple(row[3:]) for row in rows}
+
+
 def model(dbt: Any, session: duckdb.DuckDBPyConnection) -> pa.Table:  # noqa: ANN401
-    """List the landing zone. One row per file: its format and, for parquet, its columns."""
+    """List the landing zone. One row per file: its format, size, time and parquet columns."""
     dbt.config(materialized="table")
+    known = described_before(dbt, session)
     rows = []
     for path in list_files(dbt.config.get("landing")):
         kind = file_format(path)
-        columns, error = describe_parquet(path, session) if kind == "parquet" else (None, None)
-        rows.append((path, kind, columns, error))
+        status = os.stat(path)
+        version = (path, status.st_size, status.st_mtime_ns)
+        columns, error = None, None
+        if kind == "parquet":
+            columns, error = known.get(version) or describe_parquet(path, session)
+        rows.append((path, kind, status.st_size, status.st_mtime_ns, columns, error))
     columns = list(zip(*rows, strict=True)) if rows else [[]] * len(SCHEMA)
     return pa.table(dict(zip(SCHEMA.names, columns, strict=True)), schema=SCHEMA)

@@ -1,20 +1,22 @@
-{# a view: the judged rows are stored, and these are read once, by them #}
+{# a view: rows pass through it once, on their way to the accepted or the rejected ones #}
 {{ config(materialized='view') }}
 
-{# Every landed row once, its columns found and typed; nothing is judged yet. Files of
-   one shape are read together, so that parquet stays columnar and no value takes a
-   detour. #}
+{# Every row of the files that this build loads, its columns found and typed; nothing is judged
+   yet. Files of one shape are read together, so that parquet stays columnar and no value takes
+   a detour. #}
 {% set text_columns = [
     'event_id', 'user_id', 'event_name', 'platform', 'app_version', 'city'
 ] %}
-{% set parquet_groups = parquet_file_groups(ref('base_app__landing_files')) %}
-{% set has_event_ids = landed_columns_checked(
-    parquet_groups,
-    csv_file_names(ref('base_app__landing_files'), ref('base_app__text_records')),
-    text_record_names(ref('base_app__text_records'))
-) %}
+{% set parquet_groups = parquet_file_groups(ref('base_app__files'), is_loaded_now()) %}
+{% set has_event_ids = landed_columns_checked(ref('base_app__files')) %}
 
 with
+
+files as (
+
+    select * from {{ ref('base_app__files') }}
+
+),
 
 text_records as (
 
@@ -25,11 +27,15 @@ text_records as (
 text_records_read as (
 
     select
-        file_name,
-        file_row_number,
-        payload,
-        is_readable and {{ is_json_object('payload') }} as is_readable
+        text_records.file_name,
+        text_records.file_row_number,
+        text_records.payload,
+        text_records.is_readable
+        and {{ is_json_object('text_records.payload') }} as is_readable
     from text_records
+    inner join files
+        on text_records.file_name = files.file_name
+    where files.loaded_in_build = {{ this_build_number() }}
 
 ),
 
@@ -107,6 +113,17 @@ all_rows as (
     select * from parquet_rows_{{ loop.index }}
     {% endfor %}
 
+),
+
+rows_numbered_by_file as (
+
+    select
+        files.file_number,
+        all_rows.* exclude (file_name)
+    from all_rows
+    inner join files
+        on all_rows.file_name = files.file_name
+
 )
 
-select * from all_rows
+select * from rows_numbered_by_file

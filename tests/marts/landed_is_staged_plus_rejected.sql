@@ -1,5 +1,5 @@
 {# counted apart from the models: parquet by its footers, text by its records #}
-{% set parquet_groups = parquet_file_groups(ref('base_app__landing_files')) %}
+{% set parquet_groups = parquet_file_groups(ref('base_app__files'), 'true') %}
 with
 
 landed as (
@@ -17,7 +17,7 @@ landed as (
 judged as (
 
     select
-        (select count(*) from {{ ref('stg_app__events') }}) as count_staged,
+        (select count(*) from {{ ref('base_app__staged_rows') }}) as count_staged,
         (select count(*) from {{ ref('stg_app__rejected_rows') }}) as count_rejected,
         (select sum(count_rows) from landed) as count_landed
 

@@ -3,7 +3,9 @@ with
 
 expected as (
 
-    select event_id
+    select
+        event_uuid,
+        event_text
     from {{ ref('int_events__typed') }}
     where event_role != 'ambient'
 
@@ -12,18 +14,14 @@ expected as (
 found as (
 
     select
-        session_events.event_id,
-        sessions.session_id
-    from {{ ref('fct_session_events') }} as session_events
-    inner join {{ ref('fct_sessions') }} as sessions
-        on session_events.session_id = sessions.session_id
+        session_events.event_uuid,
+        session_events.event_text
+    from {{ ref('int_events__sessionized') }} as session_events
+    inner join {{ ref('int_sessions__aggregated') }} as sessions
+        on session_events.session_key = sessions.session_key
 
 )
 
-select
-    expected.event_id as expected_event_id,
-    found.event_id as found_event_id
-from expected
-full outer join found
-    on expected.event_id = found.event_id
-where expected.event_id is null or found.event_id is null
+(select * from expected except all select * from found)
+union all
+(select * from found except all select * from expected)

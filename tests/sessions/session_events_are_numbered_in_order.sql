@@ -4,11 +4,12 @@ session_events as (
 
     select
         *,
+        {{ event_id_of('session_events') }} as event_id,
         lag(event_number, 1, 0) over session_order as previous_number,
         lag(event_at) over session_order as previous_event_at,
-        lag(event_id) over session_order as previous_event_id
-    from {{ ref('fct_session_events') }}
-    window session_order as (partition by session_id order by event_number)
+        lag({{ event_id_of('session_events') }}) over session_order as previous_event_id
+    from {{ ref('int_events__sessionized') }} as session_events
+    window session_order as (partition by session_key order by event_number)
 
 )
 

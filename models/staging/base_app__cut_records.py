@@ -1,4 +1,4 @@
-"""The records of the ndjson and csv files, each as one JSON text; SQL does the rest."""
+"""The records of the ndjson and csv files that arrived, each as one JSON text; SQL does the rest."""
 
 import codecs
 import csv
@@ -138,8 +138,8 @@ def record_batch(rows: list[tuple[str, int, bool, str]]) -> pa.RecordBatch:
 
 
 def model(dbt: Any, session: Any) -> pa.RecordBatchReader:  # noqa: ANN401 (dbt's own)
-    """Cut the text files into records. One row per record of an ndjson or csv file."""
+    """Cut the text files that arrived. One row per record of an ndjson or csv file."""
     dbt.config(materialized="table")
-    landed = dbt.ref("base_app__landing_files")
-    files = landed.project("file_name, file_format, read_error").order("file_name").fetchall()
+    arrived = dbt.ref("base_app__arrived_files")
+    files = arrived.project("file_name, file_format, read_error").order("file_name").fetchall()
     return pa.RecordBatchReader.from_batches(SCHEMA, batches(files))

@@ -1,0 +1,125 @@
+{# Builds: may this one redo only what changed? An incremental build trusts what the last one
+   left, so the last one must have ended well and been of the same project, settings and vars;
+   staging.builds says so. Where it does not, everything is built anew. A build that was killed
+   never got to say that it had ended. #}
+
+{% macro builds_relation() %}
+    {{ return(api.Relation.create(database=target.database, schema='staging', identifier='builds')) }}
+{% endmacro %}
+
+{% macro begin_build() %}
+    {% if execute and lists_landing_files() %}
+        {% do run_query('create schema if not exists staging') %}
+        {% do run_query(
+            'create table if not exists ' ~ builds_relation() ~ ' ('
+            ~ 'build_number integer, is_incremental boolean, is_finished boolean, '
+            ~ 'build_clock timestamp, fingerprint varchar)'
+        ) %}
+        {% set query %}
+            insert into {{ builds_relation() }}
+            select
+                coalesce(max(build_number), 0) + 1 as build_number,
+                {{ not flags.FULL_REFRESH }}
+                and coalesce(max_by(is_finished and fingerprint = '{{ project_fingerprint() }}', build_number), false)
+                    as is_incremental,
+                false as is_finished,
+                {{ build_clock() }} as build_clock,
+                '{{ project_fingerprint() }}' as fingerprint
+            from {{ builds_relation() }}
+        {% endset %}
+        {% do run_query(query) %}
+    {% endif %}
+{% endmacro %}
+
+{% macro end_build(results) %}
+    {% if execute and lists_landing_files() %}
+        {% set built = results | selectattr('status', 'equalto', 'success') | map(attribute='node.unique_id') | list %}
+        {% set missing = project_models() | map(attribute='unique_id') | reject('in', built) | list %}
+        {% if not missing %}
+            {% do run_query('update ' ~ builds_relation() ~ ' set is_finished = true where build_number = (select max(build_number) from ' ~ builds_relation() ~ ')') %}
+        {% endif %}
+    {% endif %}
+{% endmacro %}
+
+{# a run of some models that does not look at the landing zone again does once more what the
+   last build did, and leaves its word standing #}
+{% macro lists_landing_files() %}
+    {{ return(flags.WHICH in ('run', 'build') and 'model.dropoff.base_app__files' in selected_resources) }}
+{% endmacro %}
+
+{% macro project_models() %}
+    {{ return(graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | selectattr('package_name', 'equalto', 'dropoff') | list) }}
+{% endmacro %}
+
+{# what the rows depend on beside the landing zone; the clock and as_of are looked at row by row #}
+{% macro project_fingerprint() %}
+    {% set parts = [env_var('DROPOFF_SALT', 'dropoff'), dbt_version] %}
+    {% for name in project_vars() %}{% do parts.append(name ~ '=' ~ tojson(var(name))) %}{% endfor %}
+    {% for node in project_models() | sort(attribute='unique_id') %}
+        {% do parts.append(node.unique_id ~ '=' ~ node.checksum.checksum) %}
+    {% endfor %}
+    {% set query %}
+        select version() || coalesce(string_agg(filename || content, '' order by filename), '')
+        from read_text([
+            {% for name in settings_files() %}{{ sql_text(settings_path(name)) }}, {% endfor %}
+            {{ sql_text(flags.PROJECT_DIR ~ '/macros/*.sql') }}
+        ])
+    {% endset %}
+    {% do parts.append(run_query(query)[0][0]) %}
+    {{ return(local_md5(parts | join('\n'))) }}
+{% endmacro %}
+
+{% macro project_vars() %}
+    {{ return([
+        'event_columns', 'oldest_event_time', 'future_tolerance_seconds', 'late_after_seconds',
+        'session_timeout_minutes', 'starter_join_seconds', 'reporting_timezone',
+        'session_open_minutes', 'bounce_under_seconds', 'bounce_max_steps',
+        'journey_max_steps', 'retention_weeks', 'drop_off_step_rate', 'high_drop_share', 'display_name_digits', 'show_user_ids',
+    ]) }}
+{% endmacro %}
+
+{# Is this model redone in part? Unit tests see it whole. #}
+{% macro is_incremental_build() %}
+    {% if not execute or model.resource_type == 'unit_test' or flags.WHICH not in ('run', 'build') %}
+        {{ return(false) }}
+    {% endif %}
+    {{ return(run_query('select max_by(is_incremental, build_number) from ' ~ builds_relation())[0][0]) }}
+{% endmacro %}
+
+{# dbt asks this of every incremental model #}
+{% macro should_full_refresh() %}
+    {{ return(not is_incremental_build()) }}
+{% endmacro %}
+
+{# A model as the last build left it. A ref would be a circle: what reads this runs before that
+   model is redone, and that model refs it. #}
+{% macro before_this_build(schema, model_name) %}
+    {{ return(api.Relation.create(database=this.database, schema=schema, identifier=model_name)) }}
+{% endmacro %}
+
+{# the clock that the last build judged by #}
+{% macro last_build_clock() -%}
+    (
+        select max_by(build_clock, build_number)
+        from {{ builds_relation() }}
+        where build_number < (select max(build_number) from {{ builds_relation() }})
+    )
+{%- endmacro %}
+
+{% macro this_build_number() -%}
+    (select max(build_number) from {{ builds_relation() }})
+{%- endmacro %}
+
+{# of base_app__files: read by this build #}
+{% macro is_loaded_now() -%}
+    loaded_in_build = {{ this_build_number() }}
+{%- endmacro %}
+
+{# numbers go on where those of the last build ended #}
+{% macro largest_before(column) -%}
+    {%- if is_incremental_build() -%}
+        (select coalesce(max({{ column }}), 0) from {{ this }})
+    {%- else -%}
+        0
+    {%- endif -%}
+{%- endmacro %}

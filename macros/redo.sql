@@ -1,0 +1,69 @@
+{# Incremental models: what is taken out before the new rows go in. A model says in its config
+   what its rows hang on (`redone_by`); everything that hangs on something that changed is redone. #}
+
+{% macro get_incremental_redo_sql(arg_dict) %}
+    {% set columns = arg_dict.dest_columns | map(attribute='quoted') | join(', ') %}
+    delete from {{ arg_dict.target_relation }}
+    where {{ is_redone(config.require('redone_by')) }};
+    insert into {{ arg_dict.target_relation }} ({{ columns }})
+    select {{ columns }} from {{ arg_dict.temp_relation }}
+{% endmacro %}
+
+{# does this row hang on something that changed? #}
+{% macro is_redone(redone_by) -%}
+    {%- if redone_by == 'file' -%}
+        file_number not in (select file_number from {{ ref('base_app__files') }})
+    {%- elif redone_by == 'text_file' -%}
+        file_name in (select file_name from {{ ref('base_app__arrived_files') }})
+        or file_name not in (select file_name from {{ ref('base_app__landing_files') }})
+    {%- elif redone_by == 'event_id' -%}
+        event_uuid in (select event_uuid from {{ ref('base_app__repeated_rows') }})
+        or file_number not in (select file_number from {{ ref('base_app__files') }})
+    {%- elif redone_by == 'rejected_row' -%}
+        file_number not in (select file_number from {{ ref('base_app__files') }})
+        or (
+            reject_reason = 'duplicate_event_id'
+            and (file_number, file_row_number) in (
+                select (file_number, file_row_number) from {{ ref('base_app__repeated_rows') }}
+            )
+        )
+    {%- elif redone_by == 'nothing' -%}
+        false
+    {%- elif redone_by == 'received_date' -%}
+        received_date in (
+            select {{ reporting_date('received_at') }} from {{ ref('base_app__changed_rows') }}
+        )
+    {%- elif redone_by == 'user' -%}
+        user_id in (
+            select users.user_id
+            from {{ ref('base_app__users') }} as users
+            where users.user_number in (select user_number from {{ ref('base_app__changed_rows') }})
+        )
+    {%- elif redone_by == 'user_number' -%}
+        user_number in (select redone_users.user_number from {{ ref('int_redone_users') }} as redone_users)
+    {%- elif redone_by == 'session_date' -%}
+        session_date in (select session_date from {{ ref('int_redone_dates') }})
+    {%- elif redone_by == 'user_session' -%}
+        exists (
+            select 1 from {{ ref('int_redone_users') }} as redone_users
+            where
+                redone_users.redone_user_id = user_id
+                and redone_users.first_session_number <= user_session_number
+        )
+    {%- elif redone_by == 'session' -%}
+        exists (
+            select 1 from {{ ref('int_redone_users') }} as redone_users
+            where
+                redone_users.user_number = session_key >> 32
+                and redone_users.first_session_key <= session_key
+        )
+    {%- else -%}
+        {{ exceptions.raise_compiler_error("redone_by is '" ~ redone_by ~ "', which macros/redo.sql does not know.") }}
+    {%- endif -%}
+{%- endmacro %}
+
+{# an import of the rows to redo: all of them, unless the build is incremental #}
+{% macro only_redone(redone_by) -%}
+    {%- set condition = is_redone(redone_by) -%}
+    {%- if is_incremental_build() -%} where {{ condition }} {%- endif -%}
+{%- endmacro %}

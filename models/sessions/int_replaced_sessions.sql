@@ -1,0 +1,39 @@
+{# The sessions of the last build that this one redoes, as they were. Empty where everything is
+   done anew. #}
+with
+
+redone_users as (
+
+    select * from {{ ref('int_redone_users') }}
+
+),
+
+replaced_sessions as (
+
+    {% if is_incremental_build() %}
+    select
+        sessions_before.session_id,
+        sessions_before.user_number,
+        sessions_before.session_date,
+        sessions_before.opening_event_uuid,
+        sessions_before.opening_event_text
+    from {{ before_this_build('sessions', 'int_sessions__aggregated') }}
+        as sessions_before
+    inner join redone_users
+        on
+            sessions_before.user_number = redone_users.user_number
+            and sessions_before.session_key >= redone_users.first_session_key
+    {% else %}
+    select
+        cast(null as varchar) as session_id,
+        user_number,
+        cast(null as date) as session_date,
+        cast(null as uuid) as opening_event_uuid,
+        cast(null as varchar) as opening_event_text
+    from redone_users
+    where false
+    {% endif %}
+
+)
+
+select * from replaced_sessions
