@@ -5,6 +5,8 @@
 #   make test                everything above, and all tests
 #   make test-fast           all tests but those of the pages
 #
+#   make build FULL=1        everything built anew, not only what changed
+#
 # Another app: DROPOFF_EVENTS, DROPOFF_SEEDS and DROPOFF_WAREHOUSE, and VARS for dbt's vars.
 
 SHELL := /bin/sh
@@ -54,7 +56,7 @@ check: land
 
 build: check
 	@$(STEP) build --inputs models macros tests/generic tests/macros tests/marts tests/sessions dbt_project.yml profiles.yml steps/build.py $(DROPOFF_SEEDS) $(EVENT_FILES) \
-	    --env DROPOFF_EVENTS DROPOFF_SALT --outputs $(DROPOFF_WAREHOUSE) -- $(PYTHON) steps/build.py '$(VARS)'
+	    --env DROPOFF_EVENTS DROPOFF_SALT --outputs $(DROPOFF_WAREHOUSE) -- $(PYTHON) steps/build.py --vars '$(VARS)' $(if $(FULL),--full-refresh)
 
 reports: build
 	@$(STEP) reports --inputs reports $(DROPOFF_WAREHOUSE) --env DROPOFF_WAREHOUSE --outputs reports/build -- \

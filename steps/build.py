@@ -1,14 +1,21 @@
-"""Build the warehouse: dbt writes a new file, which then replaces the old one.
+"""Build the warehouse: dbt redoes what changed in a copy, which then replaces the old file.
 
-Readers of the old file never meet a lock or half a warehouse, and where the build or one of
-its data tests fails, the old file stays. DROPOFF_WAREHOUSE names the file; the first argument
-is passed to dbt as --vars.
+    python steps/build.py [--vars YAML] [--full-refresh]
+
+Readers of the old file never meet a lock or half a warehouse. Where the build or one of its data
+tests fails, or the machine does, the old file stays and the next build catches up.
+DROPOFF_WAREHOUSE names the file.
 """
 
+import argparse
+import contextlib
+import fcntl
 import os
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -22,11 +29,71 @@ NOISE = re.compile(r"^\s*(> in|> called by|compiled code at|$)")
 TIMESTAMP = re.compile(r"^\d\d:\d\d:\d\d\s*")
 
 
-def run_dbt(new_file: Path, dbt_vars: str) -> tuple[int, list[str]]:
+def files_of(warehouse: Path) -> list[Path]:
+    """The warehouse and what DuckDB keeps beside it."""
+    return [warehouse, Path(f"{warehouse}.wal"), Path(f"{warehouse}.tmp")]
+
+
+def remove(warehouse: Path) -> None:
+    """Delete the files of a warehouse that nobody will open."""
+    for path in files_of(warehouse):
+        shutil.rmtree(path, ignore_errors=True)
+        path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def removed_at_the_end(warehouse: Path) -> Iterator[None]:
+    """Leave nothing of a warehouse behind, nor of one that a killed build left."""
+    remove(warehouse)
+    try:
+        yield
+    finally:
+        remove(warehouse)
+
+
+@contextlib.contextmanager
+def only_build_of(warehouse: Path) -> Iterator[int]:
+    """Hold the warehouse's lock. Raises BlockingIOError where another build holds it.
+
+    The descriptor is given to dbt as well, which holds the lock until it has ended, too.
+    """
+    path = Path(f"{warehouse}.lock")
+    with path.open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            yield lock.fileno()
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def copy_to_build_on(warehouse: Path, new_file: Path) -> None:
+    """Copy the last build, for dbt to redo what changed since.
+
+    Raises BlockingIOError where another process is writing it. A file that does not open is left
+    out, and built anew.
+    """
+    if not warehouse.exists():
+        return
+    try:
+        duckdb.connect(str(warehouse), read_only=True).close()
+    except duckdb.IOException as error:
+        if "lock" in str(error):
+            raise BlockingIOError from None
+    except duckdb.Error:
+        pass  # a log to be replayed, perhaps: the copy is opened to write
+    for old, new in zip(files_of(warehouse)[:2], files_of(new_file)[:2], strict=True):
+        if old.exists():
+            shutil.copyfile(old, new)
+    try:
+        duckdb.connect(str(new_file)).close()
+    except duckdb.Error as error:
+        print(f"{warehouse} does not open and is built anew: {error}")
+        remove(new_file)
+
+
+def run_dbt(new_file: Path, arguments: list[str], lock: int) -> tuple[int, list[str]]:
     """Run `dbt build` into new_file. Returns (exit code, dbt's lines); prints the progress."""
-    command = [str(DBT), "build", "--exclude-resource-type", "unit_test"]
-    if dbt_vars:
-        command += ["--vars", dbt_vars]
+    command = [str(DBT), "build", "--exclude-resource-type", "unit_test", *arguments]
     lines = []
     with subprocess.Popen(
         command,
@@ -35,6 +102,7 @@ def run_dbt(new_file: Path, dbt_vars: str) -> tuple[int, list[str]]:
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
+        pass_fds=[lock],
     ) as process:
         for line in process.stdout:
             line = TIMESTAMP.sub("", line.rstrip())
@@ -54,33 +122,46 @@ def trouble(lines: list[str]) -> list[str]:
 def summary(warehouse: Path, lines: list[str]) -> str:
     """One sentence about what was built."""
     with duckdb.connect(str(warehouse), read_only=True) as connection:
-        sessions, staged, rejected = connection.execute(
+        sessions, staged, rejected, is_incremental = connection.execute(
             "select (select count(*) from marts.fct_sessions), "
-            "coalesce(sum(count_staged), 0), coalesce(sum(count_rejected), 0) "
+            "coalesce(sum(count_staged), 0), coalesce(sum(count_rejected), 0), "
+            "(select max_by(is_incremental, build_number) from staging.builds) "
             "from marts.fct_data_health"
         ).fetchall()[0]
     passed = sum(" PASS " in line for line in lines)
     return (
         f"{sessions:,} sessions from {staged:,} events ({rejected:,} rows rejected), "
+        f"{'what changed redone' if is_incremental else 'all built anew'}, "
         f"{passed} data tests passed, in {warehouse}"
     )
 
 
 def main() -> int:
     """Build and replace. Returns 0, or 1 with the reason as the last lines printed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--vars", default="", help="dbt's vars, as YAML")
+    parser.add_argument("--full-refresh", action="store_true", help="build everything anew")
+    options = parser.parse_args()
+
     warehouse = Path(os.environ.get("DROPOFF_WAREHOUSE") or "warehouse.duckdb")
-    new_file = warehouse.with_name(f"{warehouse.name}.new-{os.getpid()}")
+    # always the same name: dbt parses the project again where its file has another
+    new_file = Path(f"{warehouse}.new")
     try:
-        code, lines = run_dbt(new_file, sys.argv[1] if len(sys.argv) > 1 else "")
-        if code:
-            print(*trouble(lines), sep="\n")
-            return 1
-        os.replace(new_file, warehouse)
-        print(summary(warehouse, lines))
-        return 0
-    finally:
-        for left_over in warehouse.parent.glob(f"{new_file.name}*"):
-            left_over.unlink()
+        with only_build_of(warehouse) as lock, removed_at_the_end(new_file):
+            if not options.full_refresh:
+                copy_to_build_on(warehouse, new_file)
+            code, lines = run_dbt(new_file, ["--vars", options.vars] if options.vars else [], lock)
+            if code:
+                print(*trouble(lines), sep="\n")
+                return 1
+            os.replace(new_file, warehouse)
+            # of a plain dbt build that was killed
+            Path(f"{warehouse}.wal").unlink(missing_ok=True)
+            print(summary(warehouse, lines))
+            return 0
+    except BlockingIOError:
+        print(f"{warehouse} is being written by another process; build again when it has ended.")
+        return 1
 
 
 if __name__ == "__main__":
