@@ -81,7 +81,8 @@ FRAGMENTS = [
 # Seconds between two events of a fragment, and between two fragments: ties, and both sides of each
 # boundary (bounce 10, join 60, open and timeout 1800, conversion window 60 and 1800).
 SHORT_GAPS = [0, 0, 0.000001, 1, 2, 5, 9.999999, 10, 29, 30, 59.999999, 60, 60.000001, 61]
-LONG_GAPS = [*SHORT_GAPS, 300, 1799, 1800, 1800.000001, 1801, 7200, 86400, 3 * 86400]
+LONG_GAPS = [*SHORT_GAPS, 300, 1799, 1800, 1800.000001, 1801, 7200]
+LONG_GAPS += [86400, 3 * 86400, 7 * 86400]
 
 # Seconds from event_time to received_at: both sides of late and of the future.
 LAGS = [0] * 12 + [1, 2, 60, -1, 3600, 3600.000001, 3601, 86400, -300]
@@ -476,6 +477,8 @@ def draw_vars(draw, names):
         "reporting_timezone": draw(st.sampled_from(["UTC", "UTC", "Asia/Kolkata"])),
         "bounce_max_steps": draw(st.sampled_from([None, None, 0, 1])),
         "as_of": draw(st.sampled_from([None, None, "2026-01-13 00:30:00", f"{BUILD_CLOCK}"])),
+        "journey_max_steps": draw(st.sampled_from([20, 3])),
+        "retention_weeks": draw(st.sampled_from([12, 2])),
     }
     if names:
         drawn["event_columns"] = dict(names)

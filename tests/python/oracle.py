@@ -52,6 +52,8 @@ DEFAULT_VARS = {
     "session_open_minutes": 30,
     "bounce_under_seconds": 10,
     "bounce_max_steps": None,
+    "journey_max_steps": 20,
+    "retention_weeks": 12,
     "drop_off_step_rate": 0.75,
     "high_drop_share": 0.09,
 }
@@ -93,6 +95,8 @@ def marts(landing_glob, settings_folder, given_vars=None):
         "fct_funnel_stages": funnel_stages(sessions, settings, rules),
         "fct_funnel_daily": funnel_daily(sessions, settings),
         "fct_end_events": end_events(sessions, settings, rules),
+        "fct_journey_edges": journey_edges(sessions, rules),
+        "fct_retention_weekly": retention_weekly(sessions, rules),
         "fct_data_health": data_health(staged, rejected, settings, rules),
     }
 
@@ -1125,6 +1129,120 @@ def is_likely_exit(event_name, settings):
         stage["outcome"] and event_name in stage["event_names"]
         for stage in primary_funnel(settings)["stages"]
     )
+
+
+def journey_edges(sessions, rules):
+    """The transitions of the paths by position (step_number 1 leaves the first element) up to an
+    explicit end.
+
+    A row for each starter, `(all)` and `(unmarked)`, step, source and target that occurs.
+    """
+    unmarked = [session for session in sessions if not session["starters"]]
+    rows = []
+    for starter, of_starter in {**by_starter(sessions), "(unmarked)": unmarked}.items():
+        counts = {}
+        for session in of_starter:
+            for edge in edges_of(session, rules):
+                counts[edge] = counts.get(edge, 0) + 1
+        for (step_number, source, target), count_sessions in counts.items():
+            rows.append(
+                {
+                    "starter_event_name": starter,
+                    "step_number": step_number,
+                    "source_event": source[0],
+                    "source_kind": source[1],
+                    "target_event": target[0],
+                    "target_kind": target[1],
+                    "count_sessions": count_sessions,
+                }
+            )
+    return rows
+
+
+def edges_of(session, rules):
+    """A path ends in `(dropped)`, `(converted)` or `(open)`; one longer than `journey_max_steps`
+    goes to `(longer)` from its 20th element; an empty path is `(none)`. Nodes are bare event names;
+    `source_kind` and `target_kind` tell an event from an end that bears the same name.
+
+    An edge is (step_number, (source, its kind), (target, its kind)).
+    """
+    nodes = [(step["event_name"], "event") for step in session["path"]] or [("(none)", "none")]
+    end = (f"({session['row']['outcome']})", "end")
+    if len(nodes) > rules["journey_max_steps"]:
+        nodes, end = nodes[: rules["journey_max_steps"]], ("(longer)", "end")
+    targets = [*nodes[1:], end]
+    return [(number + 1, nodes[number], targets[number]) for number in range(len(nodes))]
+
+
+def retention_weekly(sessions, rules):
+    """Cohort: users by the Monday of the date of their first session, for each starter that session
+    has (and `(all)`).
+
+    A cell is mature when all its users are eligible (retained counts the eligible only; weeks up to
+    `retention_weeks`); the rate of a cell that is not is null, never 0.
+    """
+    sessions_by_user = grouped([session["row"] for session in sessions], "user_id")
+    firsts = [session for session in sessions if session["row"]["user_session_number"] == 1]
+    rows = []
+    for starter, of_starter in by_starter(firsts).items():
+        cohorts = {}
+        for session in of_starter:
+            first_date = session["row"]["session_date"]
+            dates = [row["session_date"] for row in sessions_by_user[session["row"]["user_id"]]]
+            cohorts.setdefault(monday_of(first_date), []).append((first_date, dates))
+        for cohort_week, members in cohorts.items():
+            for week_number in range(1, rules["retention_weeks"] + 1):
+                eligible = [
+                    (first_date, dates)
+                    for first_date, dates in members
+                    if is_eligible(first_date, week_number, rules)
+                ]
+                retained = [
+                    (first_date, dates)
+                    for first_date, dates in eligible
+                    if is_retained(first_date, dates, week_number)
+                ]
+                is_mature = len(eligible) == len(members)
+                rows.append(
+                    {
+                        "starter_event_name": starter,
+                        "cohort_week": cohort_week,
+                        "week_number": week_number,
+                        "count_cohort": len(members),
+                        "count_eligible": len(eligible),
+                        "count_retained": len(retained),
+                        "retention_rate": share(len(retained), len(eligible))
+                        if is_mature
+                        else None,
+                    }
+                )
+    return rows
+
+
+def monday_of(day):
+    """The Monday of a date."""
+    while day.isoweekday() != 1:
+        day -= timedelta(days=1)
+    return day
+
+
+def days_of_week(first_date, week_number):
+    """Week n: days 7(n−1)..7n−1 after the first session's date."""
+    return [
+        first_date + timedelta(days=number)
+        for number in range(7 * (week_number - 1), 7 * week_number)
+    ]
+
+
+def is_eligible(first_date, week_number, rules):
+    """Eligible: that week lies wholly before the date of `as_of`."""
+    today = local_date(rules["as_of"], rules)
+    return all(day < today for day in days_of_week(first_date, week_number))
+
+
+def is_retained(first_date, dates, week_number):
+    """Retained: any session in week n (week 1 is 100 % by this)."""
+    return any(day in dates for day in days_of_week(first_date, week_number))
 
 
 def data_health(staged, rejected, settings, rules):

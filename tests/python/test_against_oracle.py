@@ -57,11 +57,7 @@ def assert_equal_to_oracle(build, expected):
         if name in STAGING:
             query, columns = STAGING[name]
         else:
-            query = (
-                f"select * from marts.{name}"
-                if name != "fct_session_steps"
-                else ("select * from sessions.int_session_steps")
-            )
+            query = f"select * from marts.{name}"
             if name == "fct_funnel_stages":
                 query += " where segment = '(all)'"
             columns = list(rows[0]) if rows else []

@@ -187,10 +187,10 @@ def test_garbage_is_rejected_row_by_row_and_nothing_is_lost(dbt, tmp_path):
     reasons = {
         row["event_id"] or row["payload"][:20]: row["reason"]
         for row in build.rows("""
-            select event_id, payload, judged.reject_reason as reason
-            from staging.base_app__judged_rows as judged
-            left join staging.stg_app__rejected_rows using (file_name, file_row_number)
-            where file_name like '%a.ndjson' and judged.reject_reason is not null
+            select event_id, payload, rejected.reject_reason as reason
+            from staging.stg_app__rejected_rows as rejected
+            left join staging.base_app__judged_rows using (file_number, file_row_number)
+            where file_name like '%a.ndjson'
         """)
     }
     assert reasons == {
@@ -216,7 +216,12 @@ def test_garbage_is_rejected_row_by_row_and_nothing_is_lost(dbt, tmp_path):
             regexp_extract(file_name, '[^/]+$') as file,
             count(*) as landed,
             count(case when reject_reason = 'unreadable' then 1 end) as unreadable
-        from staging.base_app__judged_rows
+        from (
+            select file_number, reject_reason from staging.stg_app__rejected_rows
+            union all
+            select file_number, null from staging.base_app__staged_rows
+        )
+        inner join staging.base_app__files using (file_number)
         group by file_name
         order by file
     """)

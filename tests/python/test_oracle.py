@@ -487,6 +487,266 @@ def test_overview_and_types_by_hand(marts):
     assert types["App Installed"]["share_of_marked"] == 2 / 3
 
 
+# --- paths by position ---------------------------------------------------------------------------
+
+
+def edges(built, starter="(all)"):
+    """{(step number, source, target): sessions} of a starter."""
+    return {
+        (row["step_number"], row["source_event"], row["target_event"]): row["count_sessions"]
+        for row in built["fct_journey_edges"]
+        if row["starter_event_name"] == starter
+    }
+
+
+def test_a_path_is_left_element_by_element_up_to_its_end(marts):
+    names = ["Journey Started", "DeviceInfo", "bus_search", "select_seat", "DeviceInfo"]
+    built = marts(list(enumerate([*names, "select_seat", "bus_search"])))
+    assert edges(built) == {
+        (1, "Journey Started", "bus_search"): 1,
+        (2, "bus_search", "select_seat"): 1,
+        (3, "select_seat", "bus_search"): 1,
+        (4, "bus_search", "(dropped)"): 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("names", "as_of", "end"),
+    [
+        (["bus_search"], LATER, "(dropped)"),
+        (["bus_search"], at(0), "(open)"),
+        (["bus_search", "select_seat", "payment_success"], at(2), "(converted)"),
+    ],
+)
+def test_the_end_of_a_path_says_how_the_session_ended(marts, names, as_of, end):
+    built = marts(list(enumerate(names)), as_of=as_of)
+    *_, last = [row for row in built["fct_journey_edges"] if row["starter_event_name"] == "(all)"]
+    assert (last["source_event"], last["source_kind"]) == (names[-1], "event")
+    assert (last["target_event"], last["target_kind"]) == (end, "end")
+
+
+@pytest.mark.parametrize(
+    ("count", "given_vars", "last"),
+    [
+        (20, {}, (20, "otp", "(dropped)")),
+        (21, {}, (20, "otp", "(longer)")),
+        (22, {}, (20, "otp", "(longer)")),
+        (3, {"journey_max_steps": 3}, (3, "bus_search", "(dropped)")),
+        (4, {"journey_max_steps": 3}, (3, "bus_search", "(longer)")),
+        (1, {"journey_max_steps": 1}, (1, "bus_search", "(dropped)")),
+        (2, {"journey_max_steps": 1}, (1, "bus_search", "(longer)")),
+    ],
+)
+def test_a_path_of_more_than_20_elements_goes_to_longer_from_its_20th(
+    marts, count, given_vars, last
+):
+    names = ["otp" if number % 2 else "bus_search" for number in range(count)]
+    built = marts(list(enumerate(names)), **given_vars)
+    assert list(edges(built))[-1] == last
+    assert len(edges(built)) == last[0]
+
+
+def test_a_path_that_is_longer_for_its_repeats_alone_is_not_longer(marts):
+    built = marts([(second, "otp") for second in range(99)], journey_max_steps=1)
+    assert edges(built) == {(1, "otp", "(dropped)"): 1}
+
+
+def test_an_empty_path_is_none(marts):
+    (edge,) = [
+        row
+        for row in marts([(0, "DeviceInfo"), (1, "DeviceInfo")])["fct_journey_edges"]
+        if row["starter_event_name"] == "(unmarked)"
+    ]
+    assert (edge["step_number"], edge["source_event"], edge["source_kind"]) == (1, "(none)", "none")
+    assert (edge["target_event"], edge["target_kind"]) == ("(dropped)", "end")
+
+
+def test_kinds_tell_an_event_from_an_end_that_bears_the_same_name(marts):
+    built = marts(
+        [
+            {"user_id": user, "event_time": at(second), "event_name": name}
+            for user, second, name in [
+                ("a", 0, "(none)"),
+                ("a", 1, "(dropped)"),
+                ("b", 0, "(none)"),
+                ("c", 0, "DeviceInfo"),
+            ]
+        ]
+    )
+    found = [
+        tuple(row.values())[1:]
+        for row in built["fct_journey_edges"]
+        if row["starter_event_name"] == "(all)"
+    ]
+    assert sorted(found) == [
+        (1, "(none)", "event", "(dropped)", "end", 1),
+        (1, "(none)", "event", "(dropped)", "event", 1),
+        (1, "(none)", "none", "(dropped)", "end", 1),
+        (2, "(dropped)", "event", "(dropped)", "end", 1),
+    ]
+
+
+def test_edges_are_counted_for_all_each_starter_and_the_unmarked(marts):
+    built = marts(
+        [
+            (0, "bus_search"),
+            (100, "Session Started"),
+            (102, "App Installed"),
+            (200, "Session Started"),
+        ]
+    )
+    first = (1, "Session Started", "(dropped)")
+    second = (1, "Session Started", "App Installed")
+    assert {starter: edges(built, starter) for starter in edge_starters(built)} == {
+        "(all)": {
+            (1, "bus_search", "(dropped)"): 1,
+            second: 1,
+            (2, "App Installed", "(dropped)"): 1,
+            first: 1,
+        },
+        "(unmarked)": {(1, "bus_search", "(dropped)"): 1},
+        "Session Started": {second: 1, (2, "App Installed", "(dropped)"): 1, first: 1},
+        "App Installed": {second: 1, (2, "App Installed", "(dropped)"): 1},
+    }
+
+
+def edge_starters(built):
+    return {row["starter_event_name"] for row in built["fct_journey_edges"]}
+
+
+# --- retention -----------------------------------------------------------------------------------
+
+DAY = 86400
+
+
+def of_users(*visits):
+    """Events of (user, days after Monday noon, name)."""
+    return [
+        {"user_id": user, "event_time": at(days * DAY), "event_name": name}
+        for user, days, name in visits
+    ]
+
+
+def cells(built, starter="(all)"):
+    """{(cohort week, week number): (cohort, eligible, retained, rate)} of a starter."""
+    return {
+        (row["cohort_week"], row["week_number"]): (
+            row["count_cohort"],
+            row["count_eligible"],
+            row["count_retained"],
+            row["retention_rate"],
+        )
+        for row in built["fct_retention_weekly"]
+        if row["starter_event_name"] == starter
+    }
+
+
+@pytest.mark.parametrize(
+    ("days", "monday"),
+    [
+        (0, date(2026, 1, 12)),
+        (-1, date(2026, 1, 5)),
+        (6, date(2026, 1, 12)),
+        (6.6, date(2026, 1, 19)),
+        (7, date(2026, 1, 19)),
+    ],
+)
+def test_a_cohort_is_the_monday_of_the_date_of_the_first_session(marts, days, monday):
+    built = marts(of_users(("a", days, "Journey Started"), ("a", days + 9, "Journey Started")))
+    assert {cohort_week for cohort_week, _ in cells(built)} == {monday}
+
+
+def test_the_date_of_a_cohort_is_in_the_reporting_timezone(marts):
+    built = marts(of_users(("a", 6.3, "bus_search")), reporting_timezone="Asia/Kolkata")
+    assert {cohort_week for cohort_week, _ in cells(built)} == {date(2026, 1, 19)}
+
+
+@pytest.mark.parametrize(
+    ("days", "weeks"), [(0, [1]), (6, [1]), (7, [1, 2]), (13, [1, 2]), (14, [1, 3]), (90, [1])]
+)
+def test_week_n_is_days_7_n_minus_1_to_7_n_minus_1_after_the_first(marts, days, weeks):
+    built = marts(
+        of_users(("a", 2, "Journey Started"), ("a", 2 + days + 0.4, "Journey Started")),
+        build_clock="2027-01-01 00:00:00",
+        as_of="2027-01-01 00:00:00",
+    )
+    found = cells(built)
+    assert [week for _, week in found] == list(range(1, 13))
+    assert [week for (_, week), cell in found.items() if cell[2]] == weeks
+    assert [cell[3] for cell in found.values()] == [
+        1 if week in weeks else 0 for week in range(1, 13)
+    ]
+
+
+def test_events_of_one_long_session_retain_nobody(marts):
+    built = marts(of_users(("a", 0, "Journey Started"), ("a", 8, "bus_search")))
+    assert cells(built)[date(2026, 1, 12), 2] == (1, 1, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("as_of", "eligible"),
+    [
+        ("2026-01-19 23:59:59", 0),
+        ("2026-01-20 00:00:00", 1),
+        ("2026-01-26 23:59:59", 1),
+        ("2026-01-27 00:00:00", 2),
+    ],
+)
+def test_a_week_is_eligible_when_it_lies_wholly_before_the_date_of_as_of(marts, as_of, eligible):
+    built = marts(of_users(("a", 1, "Journey Started")), as_of=as_of)
+    assert [cell[1] for cell in cells(built).values()] == [1] * eligible + [0] * (12 - eligible)
+
+
+def test_the_date_of_as_of_is_in_the_reporting_timezone(marts):
+    visits = of_users(("a", 0, "Journey Started"))
+    built = marts(visits, as_of="2026-01-18 18:30:00", reporting_timezone="Asia/Kolkata")
+    assert cells(built)[date(2026, 1, 12), 1] == (1, 1, 1, 1)
+
+
+def test_a_cell_is_mature_when_all_its_users_are_eligible(marts):
+    visits = of_users(
+        ("a", 0, "Journey Started"),
+        ("a", 8, "Journey Started"),
+        ("b", 3, "Journey Started"),
+        ("b", 10.4, "Journey Started"),
+        ("c", 0, "Journey Started"),
+    )
+    built = marts(visits, as_of="2026-01-26 12:00:00", retention_weeks=3)
+    assert cells(built) == {
+        (date(2026, 1, 12), 1): (3, 3, 3, 1),
+        (date(2026, 1, 12), 2): (3, 2, 1, None),
+        (date(2026, 1, 12), 3): (3, 0, 0, None),
+    }
+
+
+def test_every_cohort_has_all_its_weeks(marts):
+    visits = of_users(("a", 0, "Journey Started"), ("b", 7, "Journey Started"))
+    built = marts(visits, retention_weeks=2)
+    weeks = [(date(2026, 1, 12), 1), (date(2026, 1, 12), 2)]
+    assert list(cells(built)) == [*weeks, (date(2026, 1, 19), 1), (date(2026, 1, 19), 2)]
+
+
+def test_cohorts_are_for_all_and_for_each_starter_of_the_first_session(marts):
+    visits = of_users(
+        ("a", 0, "Session Started"),
+        ("a", 0.00001, "App Installed"),
+        ("a", 1, "User Login"),
+        ("b", 2, "bus_search"),
+        ("b", 3, "Session Started"),
+    )
+    built = marts(visits, retention_weeks=1)
+    week = (date(2026, 1, 12), 1)
+    starters = {row["starter_event_name"] for row in built["fct_retention_weekly"]}
+    assert {starter: cells(built, starter) for starter in starters} == {
+        "(all)": {week: (2, 2, 2, 1)},
+        "Session Started": {week: (1, 1, 1, 1)},
+        "App Installed": {week: (1, 1, 1, 1)},
+    }
+
+
+# --- users ---------------------------------------------------------------------------------------
+
+
 def test_a_user_of_ambient_events_only_is_a_user_without_sessions(marts):
     (user,) = marts([(0, "Push Failure")])["dim_users"]
     assert user == {
@@ -703,6 +963,35 @@ def test_the_whole_warehouse_checks_hold_on_any_history(tmp_path_factory, histor
         key = (row["funnel"], row["starter_event_name"])
         assert row["count_sessions"] <= reached.get(key, len(sessions))
         reached[key] = row["count_sessions"]
+    assert_edges_reconcile(built)
+    for row in built["fct_retention_weekly"]:
+        assert row["count_retained"] <= row["count_eligible"] <= row["count_cohort"]
+        assert row["week_number"] > 1 or row["count_retained"] == row["count_eligible"]
+
+
+def assert_edges_reconcile(built):
+    """Into a node at a step = out of it at the next; step 1 sums to the sessions."""
+    into, out_of, at_step_1 = {}, {}, {}
+    for row in built["fct_journey_edges"]:
+        starter, step, count = row["starter_event_name"], row["step_number"], row["count_sessions"]
+        if step == 1:
+            at_step_1[starter] = at_step_1.get(starter, 0) + count
+        else:
+            source = (starter, step, row["source_event"], row["source_kind"])
+            out_of[source] = out_of.get(source, 0) + count
+        if row["target_kind"] == "event":
+            target = (starter, step + 1, row["target_event"], "event")
+            into[target] = into.get(target, 0) + count
+    assert into == out_of
+    sessions = {
+        row["starter_event_name"]: row["count_sessions"] for row in built["fct_session_types"]
+    }
+    if built["fct_sessions"]:
+        sessions["(all)"] = len(built["fct_sessions"])
+    unmarked = [row for row in built["fct_sessions"] if row["lead_starter"] is None]
+    if unmarked:
+        sessions["(unmarked)"] = len(unmarked)
+    assert at_step_1 == sessions
 
 
 @SLOW_IS_FINE

@@ -713,6 +713,7 @@ SHARE = "it must be a number from 0 to 1."
 NO_TIME = "which is no time; write it like 2026-02-16 00:00:00."
 NO_ZONE = "which is no time zone; write an IANA name like Asia/Kolkata."
 DIGITS = "it must be a number from 1 to 32."
+FROM_1 = "it must be a number from 1 to 1000."
 NO_COLUMN = "which is no column's name; write it like {user_id: distinct_id}."
 NO_MAPPING = "write it like {user_id: distinct_id}."
 
@@ -743,7 +744,15 @@ WRONG_VARS = [
         ("display_name_digits", value, f"The var display_name_digits is '{value}'; {DIGITS}")
         for value in ["4", 0, 33]
     ),
-    ("display_name_digits", 4.5, "The var display_name_digits is '4.5'; it must be a whole number."),
+    *(
+        (name, value, f"The var {name} is '{value}'; {FROM_1}")
+        for name in ["journey_max_steps", "retention_weeks"]
+        for value in ["12", 0, -1, 1001, None, True, [12], math.nan]
+    ),
+    *(
+        (name, value, f"The var {name} is '{value}'; it must be a whole number.")
+        for name, value in [("display_name_digits", 4.5), ("journey_max_steps", 2.5), ("retention_weeks", 1.5)]
+    ),
     *(
         (name, value, f"The var {name} is '{value}', {NO_TIME}")
         for name, values in {
@@ -760,6 +769,10 @@ WRONG_VARS = [
     *(
         ("show_user_ids", value, f"The var show_user_ids is '{value}'; it must be true or false.")
         for value in ["true", 1]
+    ),
+    *(
+        ("memory_limit", value, f"The var memory_limit is '{value}'; write it like 4GB.")
+        for value in [4, "4", "GB", "-1GB", "half", "4gb", "4GB ", "1GB'; --", None, True]
     ),
     *(
         ("event_columns", value, f"The var event_columns is '{value}'; {NO_MAPPING}")
@@ -816,9 +829,12 @@ LEGAL_VARS = {
         "session_open_minutes": 0,
         "bounce_under_seconds": 0,
         "bounce_max_steps": 0,
+        "journey_max_steps": 1,
+        "retention_weeks": 1,
         "drop_off_step_rate": 0,
         "high_drop_share": 0,
         "display_name_digits": 1,
+        "memory_limit": "200MB",
         "reporting_timezone": "Asia/Kolkata",
         "as_of": datetime.date(2026, 2, 16),
         "build_clock": datetime.datetime(2026, 2, 17, 12, 30),
@@ -833,9 +849,12 @@ LEGAL_VARS = {
         "session_open_minutes": 1_000_000_000,
         "bounce_under_seconds": 1_000_000_000,
         "bounce_max_steps": 1_000_000_000,
+        "journey_max_steps": 1000,
+        "retention_weeks": 1000,
         "drop_off_step_rate": 1,
         "high_drop_share": 1.0,
         "display_name_digits": 32,
+        "memory_limit": "1000TiB",
         "show_user_ids": True,
         "reporting_timezone": "America/Argentina/Buenos_Aires",
         "as_of": "2026-02-16T05:30:00.5+05:30",
@@ -851,6 +870,7 @@ LEGAL_VARS = {
         "bounce_max_steps": 1.5,
         "drop_off_step_rate": 1e-9,
         "high_drop_share": 0.333,
+        "memory_limit": "0.5 GB",
         "reporting_timezone": "Etc/GMT+12",
         "as_of": datetime.datetime(
             2026, 2, 16, tzinfo=datetime.timezone(datetime.timedelta(hours=-3))
@@ -908,6 +928,15 @@ def csv_file(columns):
 
 
 NEEDED = ["user_id", "event_name", "event_time"]
+# the word about the build, then what is read before the columns are known
+MADE_BEFORE_ROWS = [
+    "builds",
+    "base_app__landing_files",
+    "base_app__arrived_files",
+    "base_app__cut_records",
+    "base_app__files",
+    "base_app__text_records",
+]
 
 
 @pytest.mark.parametrize("form", ["parquet", "csv", "both"])
@@ -921,7 +950,7 @@ def test_a_needed_column_that_no_file_has_stops_the_build(app, form, missing):
         app.run("--select", "+base_app__rows"),
         f"No landed file has the column '{missing}' for {missing} (found: {found}); "
         "name the right one in the var event_columns.",
-        made=["base_app__landing_files", "base_app__text_records"],
+        made=MADE_BEFORE_ROWS,
     )
 
 
@@ -937,7 +966,7 @@ def test_a_mapped_column_that_no_file_has_stops_the_build(app, form):
         app.run("--select", "+base_app__rows", dbt_vars={"event_columns": {"city": "town's"}}),
         "No landed file has the column 'town's' for city (found: event_name, event_time, user_id, "
         "who); name the right one in the var event_columns.",
-        made=["base_app__landing_files", "base_app__text_records"],
+        made=MADE_BEFORE_ROWS,
     )
 
 

@@ -85,7 +85,7 @@ def test_a_build_replaces_the_warehouse_under_its_readers_or_leaves_it(small_app
     assert f"{sessions:,} sessions from" in done.stdout.splitlines()[-1]
 
     with duckdb.connect(warehouse, read_only=True) as reader:
-        again = build(small_app, "{session_timeout_minutes: 1}")
+        again = build(small_app, "--vars", "{session_timeout_minutes: 1}")
         assert again.returncode == 0, again.stdout[-2000:]
         assert reader.execute("select count(*) from marts.fct_sessions").fetchall() == [(sessions,)]
     assert count_sessions(warehouse) > sessions

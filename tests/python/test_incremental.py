@@ -1,0 +1,221 @@
+"""A history built batch by batch has the rows of one built at once, after every batch."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import duckdb
+import pytest
+from arrivals import arrivals
+from conftest import DEMO_EVENTS, ROOT, SETTINGS, run_dbt
+from hypothesis import HealthCheck, Phase, given, settings
+
+# landing zones of ten histories each; 30 were run before the release
+ARRIVALS = int(os.environ.get("DROPOFF_ARRIVALS", "2"))
+
+# what earlier builds called a session, and what a check found, is no matter of the landed rows
+OF_THE_BUILD = {"session_rekeys", "fct_landing_checks"}
+
+
+def compared_tables(connection):
+    """The marts, and what staging makes of the rows: {table: columns, as SQL}."""
+    tables = connection.execute("""
+        select
+            schema_name || '.' || table_name,
+            string_agg('"' || column_name || '"', ', ') filter (
+                where column_name != 'file_number'
+            )
+        from duckdb_columns()
+        where
+            database_name = 'found'
+            and (schema_name = 'marts' or table_name in ('stg_app__events', 'stg_app__rejected_rows'))
+        group by schema_name, table_name
+    """).fetchall()
+    return {table: columns for table, columns in tables if table.split(".")[1] not in OF_THE_BUILD}
+
+
+def differences(found, expected):
+    """{table: (rows only found, rows only expected)} where two warehouses differ."""
+    differing = {}
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{found}' as found (read_only)")
+        connection.execute(f"attach '{expected}' as expected (read_only)")
+        tables = compared_tables(connection)
+        assert len(tables) > 15
+        for table, columns in tables.items():
+            queries = (
+                f"select {columns} from {left}.{table} except all "
+                f"select {columns} from {right}.{table} limit 3"
+                for left, right in (("found", "expected"), ("expected", "found"))
+            )
+            only = tuple(connection.execute(query).fetchall() for query in queries)
+            if any(only):
+                differing[table] = only
+    return differing
+
+
+def last_build(warehouse):
+    """(was it incremental, did it end) of the last build."""
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        return connection.execute(
+            "select is_incremental, is_finished from staging.builds order by build_number desc limit 1"
+        ).fetchall()[0]
+
+
+@pytest.mark.slow
+@settings(
+    max_examples=ARRIVALS,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+@given(arrival=arrivals())
+def test_batch_by_batch_equals_at_once(tmp_path_factory, arrival):
+    folder = tmp_path_factory.mktemp("arrival")
+    for name in ("events", "settings", "incremental", "full"):
+        (folder / name).mkdir()
+    arrival.write_settings(folder / "settings")
+    incremental, full = (folder / name / "w.duckdb" for name in ("incremental", "full"))
+    for number in range(len(arrival.states)):
+        arrival.write_state(number, folder / "events")
+        for warehouse, *arguments in ((incremental,), (full, "--full-refresh")):
+            build = run_dbt(
+                warehouse,
+                "run",
+                *arguments,
+                events=f"{folder / 'events'}/*",
+                seeds=folder / "settings",
+                dbt_vars=arrival.vars[number],
+                target=tmp_path_factory.getbasetemp() / "target",
+            )
+            assert build.success, (number, build.output[-3000:])
+        assert last_build(incremental) == (number > 0, True)
+        assert differences(incremental, full) == {}, number
+    shutil.rmtree(folder)
+
+
+def start(app, *command):
+    """Start a command on an app, in a process group of its own."""
+    return subprocess.Popen(
+        [*command],
+        cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if name not in SETTINGS} | app,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def kill_after(process, seconds):
+    """Kill -9 a command and all it started, unless it ended before. Returns whether it was killed."""
+    time.sleep(seconds)
+    was_running = process.poll() is None
+    if was_running:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    return was_running
+
+
+def finish(process):
+    """Wait for a command. Returns what it printed."""
+    printed, _ = process.communicate()
+    assert process.returncode == 0, printed[-3000:]
+    return printed
+
+
+def land_days(folder, count):
+    """The first days of the demo, about 17,000 events each."""
+    for path in sorted(DEMO_EVENTS.glob("*.parquet"))[:count]:
+        shutil.copy2(path, folder)
+
+
+@pytest.fixture
+def app(tmp_path):
+    """An app of its own with no events yet."""
+    (tmp_path / "events").mkdir()
+    return {
+        "DROPOFF_EVENTS": str(tmp_path / "events"),
+        "DROPOFF_WAREHOUSE": str(tmp_path / "w.duckdb"),
+    }
+
+
+@pytest.mark.slow
+def test_builds_that_are_killed_leave_the_old_warehouse_and_the_next_one_catches_up(app, tmp_path):
+    """200,000 events in all. Killed at moments spread over the build, then let through."""
+    make_build = (sys.executable, "steps/build.py")
+    land_days(tmp_path / "events", 9)
+    finish(start(app, *make_build))
+    shutil.copy(app["DROPOFF_WAREHOUSE"], tmp_path / "old.duckdb")
+    land_days(tmp_path / "events", 12)
+    moments = random.Random(1)
+    for earliest in (0.5, 5, 9):
+        assert kill_after(start(app, *make_build), earliest + 4 * moments.random())
+        assert differences(app["DROPOFF_WAREHOUSE"], tmp_path / "old.duckdb") == {}
+    assert "what changed redone" in finish(start(app, *make_build)).splitlines()[-1]
+    assert last_build(app["DROPOFF_WAREHOUSE"]) == (True, True)
+    (tmp_path / "old.duckdb").unlink()
+    assert {path.name for path in tmp_path.iterdir()} == {"events", "w.duckdb"}
+
+    full = {**app, "DROPOFF_WAREHOUSE": str(tmp_path / "full.duckdb")}
+    dbt_run = (os.path.join(os.path.dirname(sys.executable), "dbt"), "run")
+    finish(start(full, *dbt_run))
+    assert differences(app["DROPOFF_WAREHOUSE"], full["DROPOFF_WAREHOUSE"]) == {}
+
+    # a plain dbt run writes in place: what it left half done is not trusted
+    land_days(tmp_path / "events", 13)
+    while last_build(app["DROPOFF_WAREHOUSE"]) == (True, True):
+        assert kill_after(start(app, *dbt_run), 9 + 2 * moments.random())
+    assert last_build(app["DROPOFF_WAREHOUSE"])[1] is False
+    finish(start(app, *dbt_run))
+    assert last_build(app["DROPOFF_WAREHOUSE"]) == (False, True)
+    finish(start(full, *dbt_run, "--full-refresh"))
+    assert differences(app["DROPOFF_WAREHOUSE"], full["DROPOFF_WAREHOUSE"]) == {}
+
+
+@pytest.mark.slow
+def test_an_id_that_is_gone_leads_to_the_session_that_took_its_place(app, tmp_path):
+    """A late event before the opening one moves a session's start; the same elsewhere moves none."""
+    columns = "event_id,user_id,event_name,event_time\n"
+    first = tmp_path / "events" / "1.csv"
+    first.write_text(
+        columns
+        + "b,u,bus_search,2026-01-12T10:00:00Z\n"
+        + "c,u,Journey Started,2026-01-12T11:00:00Z\n"
+        + "d,v,Journey Started,2026-01-12T11:00:00Z\n"
+    )
+
+    def build():
+        run = run_dbt(app["DROPOFF_WAREHOUSE"], "run", events=tmp_path / "events")
+        assert run.success, run.output[-3000:]
+        sessions = run.rows("select first_event_name, user_id, session_id from marts.fct_sessions")
+        ids = {(row["user_id"], row["first_event_name"]): row["session_id"] for row in sessions}
+        rekeys = run.rows("select old_session_id, new_session_id from marts.session_rekeys")
+        return ids, {row["old_session_id"]: row["new_session_id"] for row in rekeys}
+
+    before, rekeys = build()
+    assert rekeys == {}
+
+    (tmp_path / "events" / "2.csv").write_text(columns + "a,u,select_seat,2026-01-12T09:59:00Z\n")
+    after, rekeys = build()
+    assert rekeys == {before["u", "bus_search"]: after["u", "select_seat"]}
+    for kept in (("u", "Journey Started"), ("v", "Journey Started")):
+        assert after[kept] == before[kept]
+
+    # moved once more: the oldest id leads to where the session is now
+    (tmp_path / "events" / "3.csv").write_text(columns + "0,u,payment_page,2026-01-12T09:58:00Z\n")
+    third, rekeys = build()
+    newest = third["u", "payment_page"]
+    assert rekeys == {before["u", "bus_search"]: newest, after["u", "select_seat"]: newest}
+
+    # and back again: an id that is there is no id that is gone
+    (tmp_path / "events" / "3.csv").unlink()
+    (tmp_path / "events" / "2.csv").unlink()
+    fourth, rekeys = build()
+    assert fourth == before
+    assert rekeys == {newest: None, after["u", "select_seat"]: None}
