@@ -26,8 +26,8 @@
 {# `search → select_seat (3x)` #}
 {% macro path_text(path_codes, count_actions, names) -%}
     coalesce(array_to_string(
-        list_transform({{ path_codes }}, lambda code, step_number:
-            {{ names }}[{{ event_code_of('code') }}]
+        list_transform(range(1, len({{ path_codes }}) + 1), lambda step_number:
+            {{ names }}[{{ event_code_of(path_codes ~ '[step_number]') }}]
             || case
                 when {{ path_repeats(path_codes, 'step_number', count_actions) }} > 1
                     then ' (' || ({{ path_repeats(path_codes, 'step_number', count_actions) }}) || 'x)'

@@ -33,6 +33,11 @@
     md5(concat_ws('|', {% for text in texts %}length({{ text }}), {{ text }}{{ ", " if not loop.last }}{% endfor %}))
 {%- endmacro %}
 
+{# a list of texts, joined; null where there is none #}
+{% macro joined_or_null(texts, separator) -%}
+    case when len({{ texts }}) > 0 then array_to_string({{ texts }}, '{{ separator }}') end
+{%- endmacro %}
+
 {# an aggregate: values in the order of a number #}
 {% macro list_in_order(expression, number) -%}
     list({{ expression }} order by {{ number }})

@@ -48,16 +48,16 @@ sessions_with_outcomes as (
         sessions.duration_seconds,
 
         sessions.starters[1] as lead_starter,
-        case when len(sessions.starters) > 0 then array_to_string(sessions.starters, ' → ') end
-            as starter_path,
+        {{ joined_or_null('sessions.starters', ' → ') }} as starter_path,
         len(sessions.starters) as count_starters,
         sessions.count_events,
         sessions.count_steps,
         first_events.event_name as first_event_name,
         last_events.event_name as last_event_name,
         last_events.event_role as last_event_role,
-        {{ path_text('sessions.path_codes', 'sessions.count_actions', 'event_names.names') }}
-            as path,
+        {{ path_text(
+            'sessions.path_codes', 'sessions.count_actions', 'event_names.names'
+        ) }} as path,
 
         outcomes.furthest_funnel,
         outcomes.furthest_stage_order,

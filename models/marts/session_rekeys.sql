@@ -1,6 +1,7 @@
-{# Ids that readers may have noted and that a later build took away, since an event came, or went,
-   that moved the session's start. An id that a full refresh makes is the same as it was; what
-   earlier builds called a session is known to incremental builds alone. #}
+{# Ids that readers may have noted and that a later build took away, since an event
+   came, or went, that moved the session's start. An id that a full refresh makes is the
+   same as it was; what earlier builds called a session is known to incremental builds
+   alone. #}
 with
 
 replaced_sessions as (

@@ -1,4 +1,5 @@
-{# The role of each event name that arrived; a name missing from the settings is a step. #}
+{# The role of each event name that arrived; a name missing from the settings is a step.
+   #}
 with
 
 event_names as (

@@ -1,10 +1,11 @@
 {{ config(materialized='incremental', redone_by='session') }}
 
-{# The one place that decides what a session is. A system event opens a session;
-   silence is only the fallback. "Action" is a starter or a step: what can open or be joined.
+{# The one place that decides what a session is. A system event opens a session; silence
+   is only the fallback. "Action" is a starter or a step: what can open or be joined.
 
-   The events are sorted once, by user, time and id, and then walked in that order: windows
-   without a partition are not sorted again, and what must not cross users compares them. #}
+   The events are sorted once, by user, time and id, and then walked in that order:
+   windows without a partition are not sorted again, and what must not cross users
+   compares them. #}
 with
 
 typed_events as (

@@ -1,7 +1,7 @@
 {{ config(materialized='incremental', redone_by='session_date') }}
 
-{# Sessions by how far they came in each funnel: additive over dates, never over segments or
-   starters. #}
+{# Sessions by how far they came in each funnel: additive over dates, never over
+   segments or starters. #}
 with
 
 sessions as (

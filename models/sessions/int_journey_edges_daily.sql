@@ -1,7 +1,8 @@
 {{ config(materialized='incremental', redone_by='session_date') }}
 
-{# The transitions of the paths by position, up to an explicit end: additive over dates and
-   platforms, never over starters. Codes below zero are ends, 0 stands for an empty path. #}
+{# The transitions of the paths by position, up to an explicit end: additive over dates
+   and platforms, never over starters. Codes below zero are ends, 0 stands for an empty
+   path. #}
 with
 
 sessions as (

@@ -1,6 +1,7 @@
-{# Whose sessions are redone, and from which on: the one in which the first change lies or which
-   it might touch, and the one before. Sessions that were or are open are decided again, since
-   the clock moved. Earlier sessions stand. Empty where everything is done anew. #}
+{# Whose sessions are redone, and from which on: the one in which the first change lies
+   or which it might touch, and the one before. Sessions that were or are open are
+   decided again, since the clock moved. Earlier sessions stand. Empty where everything
+   is done anew. #}
 with
 
 changed_rows as (
@@ -63,8 +64,8 @@ first_changes as (
 
 ),
 
-{# the first session that ends no more than a join before the change; where none does, the
-   last one is the one before #}
+{# the first session that ends no more than a join before the change; where none does,
+   the last one is the one before #}
 sessions_touched as (
 
     select
@@ -139,7 +140,8 @@ sessions_of_users_touched as (
 
 ),
 
-{# two sessions that meet in one moment are redone together: time alone could not part them #}
+{# two sessions that meet in one moment are redone together: time alone could not part
+   them #}
 first_sessions as (
 
     select

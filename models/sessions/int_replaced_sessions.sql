@@ -1,5 +1,5 @@
-{# The sessions of the last build that this one redoes, as they were. Empty where everything is
-   done anew. #}
+{# The sessions of the last build that this one redoes, as they were. Empty where
+   everything is done anew. #}
 with
 
 redone_users as (

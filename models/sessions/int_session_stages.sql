@@ -1,7 +1,8 @@
 {{ config(materialized='incremental', redone_by='session') }}
 
 {# How far a session came in each of its funnels: the stages of the chain that counts.
-   An ordered chain grows one stage at a time, always by the next event that reaches it. #}
+   An ordered chain grows one stage at a time, always by the next event that reaches it.
+   #}
 with recursive
 
 session_events as (

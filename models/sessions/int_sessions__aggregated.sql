@@ -58,7 +58,7 @@ events_aggregated as (
 
 ),
 
-{# a starter in a session opened it or joined; each counts once, in the order they came #}
+{# a starter in a session opened it or joined; each counts once, in their order #}
 starters_deduplicated as (
 
     select
@@ -83,7 +83,8 @@ starters_listed as (
 
 ),
 
-{# most sessions have one context throughout; only the others' events are looked at again #}
+{# most sessions have one context throughout; only the others' events are looked at
+   again #}
 contexts_of_sessions as (
 
     select
@@ -94,7 +95,9 @@ contexts_of_sessions as (
     from events_aggregated
     inner join contexts
         on events_aggregated.lowest_context_code = contexts.context_code
-    where events_aggregated.lowest_context_code = events_aggregated.highest_context_code
+    where
+        events_aggregated.lowest_context_code
+        = events_aggregated.highest_context_code
     union all
     select
         session_events.session_key,
@@ -108,7 +111,9 @@ contexts_of_sessions as (
         on session_events.session_key = events_aggregated.session_key
     inner join contexts
         on session_events.context_code = contexts.context_code
-    where events_aggregated.lowest_context_code != events_aggregated.highest_context_code
+    where
+        events_aggregated.lowest_context_code
+        != events_aggregated.highest_context_code
     group by session_events.session_key
 
 ),
@@ -133,8 +138,9 @@ sessions_aggregated as (
 
     select
         events_aggregated.session_key,
-        {{ hash_key(['users.user_id', event_id_of('events_aggregated', 'opening_event')]) }}
-            as session_id,
+        {{ hash_key([
+            'users.user_id', event_id_of('events_aggregated', 'opening_event')
+        ]) }} as session_id,
         users.user_number,
         {{ user_session_number_of('events_aggregated.session_key') }}
             as user_session_number,
@@ -152,7 +158,10 @@ sessions_aggregated as (
         events_aggregated.opening_event_text,
         events_aggregated.path_codes,
         coalesce(
-            {{ names_of_codes('starters_listed.starter_codes', 'event_names.names') }}, []
+            {{ names_of_codes(
+                'starters_listed.starter_codes', 'event_names.names'
+            ) }},
+            []
         ) as starters,
         contexts_of_sessions.platform,
         contexts_of_sessions.app_version,

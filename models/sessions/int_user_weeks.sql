@@ -27,8 +27,9 @@ sessions_by_week as (
         sessions.user_number,
         first_sessions.first_session_date,
         first_sessions.starters,
-        date_diff('day', first_sessions.first_session_date, sessions.session_date) // 7 + 1
-            as week_number
+        date_diff(
+            'day', first_sessions.first_session_date, sessions.session_date
+        ) // 7 + 1 as week_number
     from sessions
     inner join first_sessions
         on sessions.user_number = first_sessions.user_number

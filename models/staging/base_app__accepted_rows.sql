@@ -1,8 +1,8 @@
 {{ config(materialized='incremental', redone_by='file') }}
 -- depends_on: {{ ref('base_app__files') }}, {{ ref('base_app__gone_rows') }}
 
-{# Rows with nothing against them, copies included, as small as they get: texts that come again
-   and again are numbers here, and properties stay in the files. #}
+{# Rows with nothing against them, copies included, as small as they get: texts that
+   come again and again are numbers here, and properties stay in the files. #}
 with
 
 judged_rows as (

@@ -1,5 +1,5 @@
-{# Rows that came, went, or have become the first or a later copy since the last build: what
-   has to be done again hangs on them. Empty where everything is done anew. #}
+{# Rows that came, went, or have become the first or a later copy since the last build:
+   what has to be done again hangs on them. Empty where everything is done anew. #}
 with
 
 gone_rows as (

@@ -1,4 +1,4 @@
-"""The records of the ndjson and csv files that arrived, each as one JSON text; SQL does the rest."""
+"""The records of the ndjson and csv files that arrived, as JSON texts; SQL does the rest."""
 
 import codecs
 import csv

@@ -1,6 +1,7 @@
 {{ config(materialized='incremental', redone_by='nothing') }}
 
-{# A number for each event_name, smaller to store, sort and compare; it never leaves the warehouse. #}
+{# A number for each event_name, smaller to store, sort and compare; it never leaves the
+   warehouse. #}
 with
 
 landed_rows as (

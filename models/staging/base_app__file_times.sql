@@ -1,7 +1,8 @@
 {{ config(materialized='incremental', redone_by='file') }}
 -- depends_on: {{ ref('base_app__files') }}
 
-{# From when on no clock can change what a file's rows are judged to be, see base_app__files. #}
+{# From when on no clock can change what a file's rows are judged to be, see
+   base_app__files. #}
 with
 
 landed_rows as (

@@ -1,5 +1,6 @@
-{# The files of the landing zone, each content of one under its own number: rows hang on the
-   number, and go when it does. Those with the newest loaded_in_build are read by this build. #}
+{# The files of the landing zone, each content of one under its own number: rows hang on
+   the number, and go when it does. Those with the newest loaded_in_build are read by
+   this build. #}
 with
 
 landing_files as (
@@ -105,8 +106,9 @@ files_there as (
 
 ),
 
-{# a first event id, or the last one gone, changes how every row is told from the others; and
-   a row that lies ahead of the clock is judged again until the clock has passed it #}
+{# a first event id, or the last one gone, changes how every row is told from the
+   others; and a row that lies ahead of the clock is judged again until the clock has
+   passed it #}
 files_marked as (
 
     select

@@ -1,8 +1,8 @@
 {# a view, like the rows it judges #}
 {{ config(materialized='view') }}
 
-{# Each row that this build loads with the first reason to reject it by itself, or none. Whether
-   its event id came before is a question to all rows: base_app__copies. #}
+{# Each row that this build loads with the first reason to reject it by itself, or none.
+   Whether its event id came before is a question to all rows: base_app__copies. #}
 with
 
 landed_rows as (

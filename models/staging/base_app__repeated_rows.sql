@@ -1,5 +1,5 @@
-{# Accepted rows whose event id may have more than one: ids that come twice and, where the build
-   is incremental, ids whose copies change. Few; only these are ordered. #}
+{# Accepted rows whose event id may have more than one: ids that come twice and, where
+   the build is incremental, ids whose copies change. Few; only these are ordered. #}
 with
 
 accepted_rows as (

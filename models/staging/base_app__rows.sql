@@ -1,9 +1,10 @@
-{# a view: rows pass through it once, on their way to the accepted or the rejected ones #}
+{# a view: rows pass through it once, on their way to the accepted or the rejected ones
+   #}
 {{ config(materialized='view') }}
 
-{# Every row of the files that this build loads, its columns found and typed; nothing is judged
-   yet. Files of one shape are read together, so that parquet stays columnar and no value takes
-   a detour. #}
+{# Every row of the files that this build loads, its columns found and typed; nothing is
+   judged yet. Files of one shape are read together, so that parquet stays columnar and
+   no value takes a detour. #}
 {% set text_columns = [
     'event_id', 'user_id', 'event_name', 'platform', 'app_version', 'city'
 ] %}

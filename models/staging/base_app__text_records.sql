@@ -1,5 +1,6 @@
 {{ config(materialized='incremental', redone_by='text_file') }}
--- depends_on: {{ ref('base_app__arrived_files') }}, {{ ref('base_app__landing_files') }}
+-- depends_on: {{ ref('base_app__arrived_files') }}
+-- depends_on: {{ ref('base_app__landing_files') }}
 
 {# every record of the text files that are there, so that none is cut twice #}
 with

@@ -1,13 +1,14 @@
 {{ config(materialized='incremental', redone_by='rejected_row') }}
 
 {# The payload is fetched from the files for the rejected rows alone.#}
-{% set parquet_groups = parquet_file_groups(ref('base_app__files'), is_loaded_now() ~ ' or file_number in (
+{% set condition = is_loaded_now() ~ ' or file_number in (
     select repeated_rows.file_number
     from ' ~ ref('base_app__repeated_rows') ~ ' as repeated_rows
     inner join ' ~ ref('base_app__copies') ~ ' as copies
         on repeated_rows.event_uuid = copies.event_uuid
     where copies.copy_number > 1
-)') %}
+)' %}
+{% set parquet_groups = parquet_file_groups(ref('base_app__files'), condition) %}
 
 with
 

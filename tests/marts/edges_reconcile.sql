@@ -56,6 +56,14 @@ departures as (
 
 )
 
-(select * from arrivals except select * from departures)
+(
+    select * from arrivals
+    except
+    select * from departures
+)
 union all
-(select * from departures except select * from arrivals)
+(
+    select * from departures
+    except
+    select * from arrivals
+)

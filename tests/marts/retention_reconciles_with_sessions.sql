@@ -1,4 +1,5 @@
-{# every user with a session is in one cohort, and came back in the first week by coming #}
+{# every user with a session is in one cohort, and came back in the first week by coming
+   #}
 with
 
 first_weeks as (

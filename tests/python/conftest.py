@@ -47,9 +47,7 @@ def environment(**changes):
         os.environ.update(before)
 
 
-def run_dbt(
-    warehouse, *arguments, events=DEMO_EVENTS, seeds="seeds", dbt_vars=None, target=None
-):
+def run_dbt(warehouse, *arguments, events=DEMO_EVENTS, seeds="seeds", dbt_vars=None, target=None):
     """Run dbt in this process; the same file for every build keeps its parsing cached."""
     command = [*arguments, "--target-path", str(target or Path(warehouse).parent / "target")]
     if dbt_vars:

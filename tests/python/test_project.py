@@ -79,11 +79,21 @@ def test_the_warehouse_opens_in_duckdb_1():
 
 def test_settings_and_readme_name_no_table_that_is_not_there():
     marts = {model["name"] for folder, model in described_models() if folder == "marts"}
-    named = set(re.findall(r"\b(?:fct|dim)_[a-z_]+\b", (ROOT / "README.md").read_text()))
+    named = set(
+        re.findall(r"\b(?:(?:fct|dim)_[a-z_]+|session_rekeys)\b", (ROOT / "README.md").read_text())
+    )
     assert named <= marts
     assert marts <= named
     sources = {path.stem for path in (ROOT / "reports" / "sources" / "dropoff").glob("*.sql")}
     assert sources <= marts
+
+
+def test_every_var_that_rows_depend_on_is_in_the_fingerprint_of_a_build():
+    """The clock and as_of are looked at row by row, and memory changes no row."""
+    project = yaml.safe_load((ROOT / "dbt_project.yml").read_text())
+    macro = (ROOT / "macros" / "builds.sql").read_text().split("macro project_vars()")[1]
+    listed = set(re.findall(r"'([a-z_]+)'", macro.split("endmacro")[0]))
+    assert listed == set(project["vars"]) - {"as_of", "build_clock", "memory_limit"}
 
 
 def test_models_branch_on_no_engine_and_reports_name_only_marts():

@@ -1,5 +1,6 @@
 """Steps run once, say what went wrong in a sentence, and never leave half a warehouse."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -87,6 +88,7 @@ def test_a_build_replaces_the_warehouse_under_its_readers_or_leaves_it(small_app
     with duckdb.connect(warehouse, read_only=True) as reader:
         again = build(small_app, "--vars", "{session_timeout_minutes: 1}")
         assert again.returncode == 0, again.stdout[-2000:]
+        assert "all built anew" in again.stdout.splitlines()[-1]
         assert reader.execute("select count(*) from marts.fct_sessions").fetchall() == [(sessions,)]
     assert count_sessions(warehouse) > sessions
 
@@ -105,6 +107,20 @@ def test_a_build_replaces_the_warehouse_under_its_readers_or_leaves_it(small_app
         os.stat(warehouse).st_mtime_ns,
     )
     assert {path.name for path in tmp_path.iterdir()} == {"events", "seeds", "small.duckdb"}
+
+
+@pytest.mark.slow
+def test_a_second_build_at_once_says_so_and_stops(small_app, tmp_path):
+    lock = tmp_path / "small.duckdb.lock"
+    with lock.open("ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        second = build(small_app)
+    assert second.returncode == 1
+    assert second.stdout == (
+        f"{tmp_path}/small.duckdb is being written by another process; "
+        "build again when it has ended.\n"
+    )
+    assert second.stderr == ""
 
 
 # far from every default: no test of the project may lean on one

@@ -22,6 +22,14 @@ found as (
 
 )
 
-(select * from expected except all select * from found)
+(
+    select * from expected
+    except all
+    select * from found
+)
 union all
-(select * from found except all select * from expected)
+(
+    select * from found
+    except all
+    select * from expected
+)
