@@ -4,6 +4,7 @@
 #   make run                 everything, then serves the reports (SERVE=0: stops before serving)
 #   make test                everything above, and all tests
 #   make test-fast           all tests but those of the pages
+#   make bench               measures it beside other engines (SCALE=163: a hundred million events)
 #
 #   make build FULL=1        everything built anew, not only what changed
 #
@@ -30,7 +31,10 @@ STEP := python3 steps/step.py
 EVENT_FILES := "$(DROPOFF_EVENTS)"
 CHECKS := $(patsubst %.duckdb,%,$(DROPOFF_WAREHOUSE)).checks.ndjson
 
-.PHONY: help setup setup-browser land check build reports serve lint test-fast test run clean
+# millions of events, one and ten, unless SCALE is given
+BENCH_SCALES := $(if $(filter command environment,$(firstword $(origin SCALE))),$(SCALE),1.63 16.3)
+
+.PHONY: help setup setup-browser land check build reports serve lint bench test-fast test run clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -72,6 +76,16 @@ endif
 
 lint: setup
 	@$(STEP) lint -- sh -c 'ruff check . && ruff format --check . && DROPOFF_WAREHOUSE=target/lint.duckdb sqlfluff lint --disable-progress-bar models tests'
+
+bench: setup
+	@sh bench/setup.sh
+	@$(PYTHON) bench/run.py $(foreach scale,$(BENCH_SCALES),--scale $(scale)) --out bench/results
+	@$(PYTHON) bench/daily.py --out bench/results
+	@cat bench/page.md bench/results/results.md > docs/performance.md
+	@printf '\n## One more day\n\n' >> docs/performance.md
+	@cat bench/results/daily.md >> docs/performance.md
+	@cp bench/results/results.svg docs/performance.svg
+	@echo "the page is docs/performance.md"
 
 # the tests are about the demo, whatever app the environment names
 TEST := env -u DROPOFF_EVENTS -u DROPOFF_SEEDS -u DROPOFF_WAREHOUSE -u DROPOFF_BUILD_FILE $(MAKE) --no-print-directory

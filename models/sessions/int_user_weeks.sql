@@ -42,8 +42,10 @@ users_with_weeks as (
         user_number,
         first_session_date,
         starters,
-        list(distinct week_number) filter (
-            where week_number <= {{ var('retention_weeks') }}
+        list_sort(
+            list(distinct week_number) filter (
+                where week_number <= {{ var('retention_weeks') }}
+            )
         ) as week_numbers
     from sessions_by_week
     group by user_number, first_session_date, starters

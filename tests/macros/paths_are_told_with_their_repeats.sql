@@ -36,7 +36,7 @@ paths as (
     select
         path as expected,
         {# sqlfluff does not know a lambda of two names #}
-        {{ path_text('path_codes', 'count_actions', names) }} as actual  -- noqa: PRS
+        {{ path_text('path_codes', 'count_actions', names) }} as actual
     from sessions
 
 ),
