@@ -54,7 +54,7 @@
 {# what the rows depend on beside the landing zone; the clock and as_of are looked at row by row #}
 {% macro project_fingerprint() %}
     {% set parts = [env_var('DROPOFF_SALT', 'dropoff'), dbt_version] %}
-    {% for name in project_vars() %}{% do parts.append(name ~ '=' ~ tojson(var(name))) %}{% endfor %}
+    {% for name in project_vars() %}{% do parts.append(name ~ '=' ~ var(name)) %}{% endfor %}
     {% for node in project_models() | sort(attribute='unique_id') %}
         {% do parts.append(node.unique_id ~ '=' ~ node.checksum.checksum) %}
     {% endfor %}

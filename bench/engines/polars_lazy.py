@@ -1,7 +1,7 @@
 """W in Polars: lazy frames, the streaming engine, parquet between the stages.
 
-Rows are sorted once; what must not cross users or sessions compares neighbours, which is cheaper
-in Polars than windows over them. A session's id is that of its opening event.
+Rows are sorted once, and what must not cross users or sessions compares neighbours. The id of a
+session is that of its opening event.
 """
 
 import sys
