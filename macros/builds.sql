@@ -74,7 +74,10 @@
         'event_columns', 'oldest_event_time', 'future_tolerance_seconds', 'late_after_seconds',
         'session_timeout_minutes', 'starter_join_seconds', 'reporting_timezone',
         'session_open_minutes', 'bounce_under_seconds', 'bounce_max_steps',
-        'journey_max_steps', 'retention_weeks', 'drop_off_step_rate', 'high_drop_share', 'display_name_digits', 'show_user_ids',
+        'journey_max_steps', 'retention_weeks', 'min_comparison_sessions',
+        'journey_shown_steps', 'journey_top_events', 'journey_top_paths',
+        'shown_users', 'shown_rows_per_user', 'shown_steps_per_session',
+        'drop_off_step_rate', 'high_drop_share', 'display_name_digits', 'show_user_ids',
     ]) }}
 {% endmacro %}
 

@@ -12,6 +12,13 @@
             'bounce_max_steps': [0, most],
             'journey_max_steps': [1, 1000],
             'retention_weeks': [1, 1000],
+            'min_comparison_sessions': [2, most],
+            'journey_shown_steps': [1, 1000],
+            'journey_top_events': [1, 1000],
+            'journey_top_paths': [1, 1000],
+            'shown_users': [1, 1000000],
+            'shown_rows_per_user': [1, 1000],
+            'shown_steps_per_session': [1, 1000],
             'drop_off_step_rate': [0, 1],
             'high_drop_share': [0, 1],
             'display_name_digits': [1, 32],
@@ -20,7 +27,11 @@
         {% for name, bounds in numbers.items() if var(name) is not none or name not in may_be_null %}
             {% do check_number(name, bounds[0], bounds[1]) %}
         {% endfor %}
-        {% for name in ['display_name_digits', 'journey_max_steps', 'retention_weeks'] if var(name) is not integer %}
+        {% for name in [
+            'display_name_digits', 'journey_max_steps', 'retention_weeks', 'min_comparison_sessions',
+            'journey_shown_steps', 'journey_top_events', 'journey_top_paths',
+            'shown_users', 'shown_rows_per_user', 'shown_steps_per_session',
+        ] if var(name) is not integer %}
             {% do stop("The var " ~ name ~ " is '" ~ var(name) ~ "'; it must be a whole number.") %}
         {% endfor %}
         {% for name in ['oldest_event_time', 'build_clock', 'as_of'] if var(name) is not none or name not in may_be_null %}

@@ -52,3 +52,8 @@
 {% macro groups_of(starters) -%}
     unnest(list_concat(['(all)'], case when len({{ starters }}) = 0 then ['(unmarked)'] else {{ starters }} end))
 {%- endmacro %}
+
+{# 5 Push Failures, 1 Push Click #}
+{% macro counted(count, label) -%}
+    {{ count }} || ' ' || {{ label }} || case when {{ count }} = 1 then '' else 's' end
+{%- endmacro %}

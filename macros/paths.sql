@@ -18,6 +18,10 @@
     cast({{ path_code }} & 4294967295 as integer)
 {%- endmacro %}
 
+{% macro action_number_of(path_code) -%}
+    ({{ path_code }} >> 32)
+{%- endmacro %}
+
 {# how often the event of the nth step came in a row #}
 {% macro path_repeats(path_codes, step_number, count_actions) -%}
     coalesce({{ path_codes }}[{{ step_number }} + 1] >> 32, {{ count_actions }} + 1) - ({{ path_codes }}[{{ step_number }}] >> 32)
@@ -36,4 +40,14 @@
         ),
         ' → '
     ), '(none)')
+{%- endmacro %}
+
+{# codes of the places that a page folds events into, and that a session comes from; below those
+   of the ends, see int_journey_nodes #}
+{% macro other_code() -%}
+    -5
+{%- endmacro %}
+
+{% macro start_code() -%}
+    -6
 {%- endmacro %}

@@ -39,6 +39,8 @@
             from {{ ref('base_app__users') }} as users
             where users.user_number in (select user_number from {{ ref('base_app__changed_rows') }})
         )
+    {%- elif redone_by == 'changed_user' -%}
+        user_number in (select user_number from {{ ref('base_app__changed_rows') }})
     {%- elif redone_by == 'user_number' -%}
         user_number in (select redone_users.user_number from {{ ref('int_redone_users') }} as redone_users)
     {%- elif redone_by == 'session_date' -%}

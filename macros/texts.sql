@@ -47,3 +47,16 @@
 {% macro first_not_null(column, number) -%}
     min_by({{ column }}, {{ number }}) filter (where {{ column }} is not null)
 {%- endmacro %}
+
+{# an aggregate: texts in an order, joined #}
+{% macro joined_in_order(text, order, separator=', ') -%}
+    string_agg({{ text }}, '{{ separator }}' order by {{ order }})
+{%- endmacro %}
+
+{# an aggregate: rows as a JSON list of lists, in the order of a number; [] where none is #}
+{% macro json_list(columns, number, condition='true') -%}
+    coalesce(
+        cast(to_json(list(json_array({{ columns | join(', ') }}) order by {{ number }}) filter (where {{ condition }})) as varchar),
+        '[]'
+    )
+{%- endmacro %}

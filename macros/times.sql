@@ -91,6 +91,26 @@
     {%- endif -%}
 {%- endmacro %}
 
+{# the midnight that begins a date in reporting_timezone, UTC #}
+{% macro local_midnight(date) -%}
+    {%- if var('reporting_timezone') == 'UTC' -%}
+        cast({{ date }} as timestamp)
+    {%- else -%}
+        cast((cast({{ date }} as timestamp) at time zone '{{ var("reporting_timezone") }}') at time zone 'UTC' as timestamp)
+    {%- endif -%}
+{%- endmacro %}
+
+{# what the clock on the wall shows in reporting_timezone, as text that no reader's zone shifts #}
+{% macro local_time_text(timestamp_utc, pattern='%H:%M:%S') -%}
+    strftime(
+        {%- if var('reporting_timezone') == 'UTC' -%}
+        {{ timestamp_utc }}
+        {%- else -%}
+        cast(({{ timestamp_utc }} at time zone 'UTC') at time zone '{{ var("reporting_timezone") }}' as timestamp)
+        {%- endif -%}
+    , '{{ pattern }}')
+{%- endmacro %}
+
 {# the moment the build began, unless the var says another #}
 {% macro build_clock() -%}
     {{ timestamp_literal(var('build_clock') or run_started_at.strftime('%Y-%m-%d %H:%M:%S.%f')) }}

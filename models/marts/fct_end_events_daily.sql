@@ -84,6 +84,7 @@ sessions_in_slices as (
     select
         sessions_that_ended.session_key,
         sessions_that_ended.last_event_code,
+        sessions_that_ended.outcome,
         slices.slice_number
     from sessions_that_ended
     inner join slices
@@ -100,6 +101,7 @@ events_reached as (
         sessions_in_slices.slice_number,
         sessions_in_slices.session_key,
         sessions_in_slices.last_event_code,
+        sessions_in_slices.outcome,
         session_events.event_code
     from session_events
     inner join sessions_in_slices
@@ -114,6 +116,9 @@ events_counted as (
         slice_number,
         event_code,
         count(case when last_event_code = event_code then 1 end) as count_ended,
+        count(
+            case when last_event_code = event_code and outcome = 'dropped' then 1 end
+        ) as count_dropped,
         count(*) as count_reached
     from events_reached
     group by slice_number, event_code
@@ -128,6 +133,7 @@ events_by_starters as (
         slices.platform,
         events_counted.event_code,
         events_counted.count_ended,
+        events_counted.count_dropped,
         events_counted.count_reached
     from events_counted
     inner join slices
@@ -152,6 +158,7 @@ events_by_day as (
         events_by_group.platform,
         event_names.event_name,
         cast(sum(events_by_group.count_ended) as bigint) as count_ended,
+        cast(sum(events_by_group.count_dropped) as bigint) as count_dropped,
         cast(sum(events_by_group.count_reached) as bigint) as count_reached
     from events_by_group
     inner join event_names
@@ -177,6 +184,7 @@ events_by_day_described as (
         event_types.event_role = 'telemetry'
         or outcome_events.event_name is not null as is_likely_exit,
         events_by_day.count_ended,
+        events_by_day.count_dropped,
         events_by_day.count_reached
     from events_by_day
     inner join event_types

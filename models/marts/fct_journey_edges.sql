@@ -6,29 +6,9 @@ edges_daily as (
 
 ),
 
-event_names as (
-
-    select * from {{ ref('base_app__event_names') }}
-
-),
-
-{# the places a transition may lead from and to #}
 nodes as (
 
-    select
-        event_code as node_code,
-        event_name as node,
-        'event' as node_kind
-    from event_names
-    union all
-    select * from (
-        values
-        (0, '(none)', 'none'),
-        (-1, '(dropped)', 'end'),
-        (-2, '(converted)', 'end'),
-        (-3, '(open)', 'end'),
-        (-4, '(longer)', 'end')
-    ) as ends (node_code, node, node_kind)
+    select * from {{ ref('int_journey_nodes') }}
 
 ),
 

@@ -1,0 +1,67 @@
+{# Statistics as expressions, each to 1e-6 of scipy's, tested in tests/python/test_statistics.py. #}
+
+{# The squared residuals of users about a ratio of sums, sum(total) / sum(count), from sums alone:
+   a user's residual is total - mean x count. Exact sums, so that no order of rows shows. #}
+{% macro sum_of_squared_residuals(mean, sum_total_squared, sum_total_times_count, sum_count_squared) -%}
+    greatest(
+        {{ sum_total_squared }} - 2 * {{ mean }} * {{ sum_total_times_count }}
+        + {{ mean }} * {{ mean }} * {{ sum_count_squared }},
+        0
+    )
+{%- endmacro %}
+
+{# Agresti and Caffo (2000): a success and a failure are added to either side of a rate, so that
+   none of thirty is no certainty. What both together add to the squared residuals #}
+{% macro added_squares(mean, count_added) -%}
+    {{ count_added }} * ({{ mean }} * {{ mean }} + (1 - {{ mean }}) * (1 - {{ mean }}))
+{%- endmacro %}
+
+{# Hill (1970), Algorithm 395: a t of some degrees of freedom as a score of the normal
+   distribution, in two steps; from 3 degrees on to 2e-5 of the p-value, from 5 on to 5e-7 #}
+{% macro score_of_t(t, df) -%}
+    sqrt(({{ df }} - 0.5) * ln(1 + {{ t }} * {{ t }} / {{ df }}))
+{%- endmacro %}
+
+{% macro corrected_score(score, df) -%}
+    {%- set b = '48 * pow(' ~ df ~ ' - 0.5, 2)' -%}
+    {{ score }} + (pow({{ score }}, 3) + 3 * {{ score }}) / ({{ b }})
+    - (4 * pow({{ score }}, 7) + 33 * pow({{ score }}, 5) + 240 * pow({{ score }}, 3) + 855 * {{ score }})
+    / (10 * {{ b }} * ({{ b }} + 0.8 * pow({{ score }}, 4) + 100))
+{%- endmacro %}
+
+{# Abramowitz and Stegun 26.2.17, both tails, of a score of at least 0 #}
+{% macro two_tails(score) -%}
+    {%- set t = '1 / (1 + 0.2316419 * ' ~ score ~ ')' -%}
+    2 * exp(-{{ score }} * {{ score }} / 2) / sqrt(2 * pi()) * (
+        0.319381530 * {{ t }} - 0.356563782 * pow({{ t }}, 2) + 1.781477937 * pow({{ t }}, 3)
+        - 1.821255978 * pow({{ t }}, 4) + 1.330274429 * pow({{ t }}, 5)
+    )
+{%- endmacro %}
+
+{# two-sided p-value of Student's t; t_score is the corrected score of the same t #}
+{% macro p_value_of_t(t, df, t_score) -%}
+    case
+        when {{ df }} = 1 then 1 - 2 / pi() * atan(abs({{ t }}))
+        when {{ df }} = 2 then 1 - abs({{ t }}) / sqrt(2 + {{ t }} * {{ t }})
+        when {{ t }} is not null then least({{ two_tails(t_score) }}, 1)
+    end
+{%- endmacro %}
+
+{# half the width of a 95 % interval in standard errors: the 97.5 % point of Student's t;
+   from 3 degrees on Abramowitz and Stegun 26.7.5, about the normal point, to 0.004 and less #}
+{% macro t_of_95_percent(df) -%}
+    case
+        when {{ df }} = 1 then 12.706205
+        when {{ df }} = 2 then 4.302653
+        else 1.95996398 + 2.37227123 / {{ df }} + 2.82249862 / pow({{ df }}, 2)
+            + 2.55584968 / pow({{ df }}, 3) + 1.58953407 / pow({{ df }}, 4)
+    end
+{%- endmacro %}
+
+{# Benjamini and Hochberg (1995): ranks from the smallest p-value, 1.. of count_tests #}
+{% macro false_discovery_rate(p_value, rank, count_tests) -%}
+    least(1, min({{ p_value }} * {{ count_tests }} / {{ rank }}) over (
+        order by {{ rank }} desc
+        rows between unbounded preceding and current row
+    ))
+{%- endmacro %}
