@@ -55,7 +55,15 @@ settings as (
         {{ number_var('bounce_under_seconds') }} as bounce_under_seconds,
         {{ number_var('bounce_max_steps') }} as bounce_max_steps,
         {{ number_var('drop_off_step_rate') }} as drop_off_step_rate,
-        {{ number_var('high_drop_share') }} as high_drop_share
+        {{ number_var('high_drop_share') }} as high_drop_share,
+        {{ number_var('min_comparison_sessions') }} as min_comparison_sessions,
+        {{ number_var('journey_max_steps') }} as journey_max_steps,
+        {{ number_var('journey_shown_steps') }} as journey_shown_steps,
+        {{ number_var('journey_top_events') }} as journey_top_events,
+        {{ number_var('journey_top_paths') }} as journey_top_paths,
+        {{ number_var('retention_weeks') }} as retention_weeks,
+        {{ number_var('shown_users') }} as shown_users,
+        {{ number_var('shown_rows_per_user') }} as shown_rows_per_user
     from as_of
     cross join sessions_aggregated
     cross join primary_funnels

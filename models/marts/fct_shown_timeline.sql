@@ -44,6 +44,12 @@ event_types as (
 
 ),
 
+funnel_stages as (
+
+    select * from {{ ref('stg_settings__funnel_stages') }}
+
+),
+
 users_by_last_session as (
 
     select
@@ -69,7 +75,7 @@ shown_rows as (
 
     select
         shown_users.shown_user_number,
-        users.display_name,
+        {{ short_name('users.display_name') }} as display_name,
         user_timeline.*
     from user_timeline
     inner join shown_users
@@ -158,7 +164,8 @@ rows_described as (
         shown_rows.count_events,
         shown_rows.duration_seconds,
         {{ short_name('sessions.expected_event_name') }} as expected_event_name,
-        sessions.furthest_stage,
+        sessions.is_converted
+        or funnel_stages.stage_outcome is not null as has_reached_goal,
         {{ short_name('sessions.last_event_name') }} as last_event_name,
         sessions.platform,
         sessions.is_bounce,
@@ -168,6 +175,10 @@ rows_described as (
     from shown_rows
     left join sessions
         on shown_rows.session_id = sessions.session_id
+    left join funnel_stages
+        on
+            sessions.furthest_funnel = funnel_stages.funnel
+            and sessions.furthest_stage_order = funnel_stages.stage_order
     left join steps_listed
         on shown_rows.session_id = steps_listed.session_id
 

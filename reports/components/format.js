@@ -46,10 +46,29 @@ export function day(date) {
 	return `${number} ${MONTHS[month - 1]} ${year}`;
 }
 
+/**
+ * A run of days as people write it: 13–17 Jan 2026, 30 Jan – 2 Feb 2026.
+ * @param {string} first @param {string} last
+ */
+export function days(first, last) {
+	if (first === last) return day(first);
+	const [from, to] = [day(first).split(' '), day(last).split(' ')];
+	if (from[2] !== to[2]) return `${day(first)} – ${day(last)}`;
+	if (from[1] !== to[1]) return `${from[0]} ${from[1]} – ${day(last)}`;
+	return `${from[0]}–${day(last)}`;
+}
+
 const NAMES = {
 	'(all)': 'All starters',
 	'(unmarked)': 'Unmarked',
-	'(unknown)': 'Unknown'
+	'(unknown)': 'Unknown',
+	'(start)': 'Start of the session',
+	'(none)': 'No starter or step',
+	'(other)': 'Other events',
+	'(dropped)': 'Dropped',
+	'(converted)': 'Converted',
+	'(open)': 'Still open',
+	'(longer)': 'Further steps'
 };
 
 /** What a person reads for a starter or a platform. @param {string | null | undefined} name */
@@ -58,4 +77,11 @@ export const naming = (name) => NAMES[name] ?? name ?? NOTHING;
 /** A threshold as people set it: 75%, 7.5%. @param {number | null | undefined} share */
 export const threshold = (share) => (share == null ? NOTHING : `${+(100 * share).toFixed(2)}%`);
 
-export const formats = { count, decimal, percent, duration, day, naming };
+/** A difference with its sign. @param {(n: number) => string} write */
+export const signed = (write, n) =>
+	n == null ? NOTHING : n === 0 ? write(0) : `${n > 0 ? '+' : '−'}${write(Math.abs(n))}`;
+
+/** A difference of two shares. @param {number | null | undefined} share */
+export const points = (share) => signed((part) => `${(100 * part).toFixed(1)} pts`, share);
+
+export const formats = { count, decimal, percent, duration, day, naming, points };

@@ -24,6 +24,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow.parquet
 import pyarrow.types
+import scipy.stats
 import zstandard
 
 csv.field_size_limit(sys.maxsize)
@@ -54,6 +55,7 @@ DEFAULT_VARS = {
     "bounce_max_steps": None,
     "journey_max_steps": 20,
     "retention_weeks": 12,
+    "min_comparison_sessions": 30,
     "drop_off_step_rate": 0.75,
     "high_drop_share": 0.09,
 }
@@ -97,6 +99,9 @@ def marts(landing_glob, settings_folder, given_vars=None):
         "fct_end_events": end_events(sessions, settings, rules),
         "fct_journey_edges": journey_edges(sessions, rules),
         "fct_retention_weekly": retention_weekly(sessions, rules),
+        "fct_return_by_starter": return_by_starter(sessions, rules),
+        "fct_user_timeline": user_timeline(staged, sessions, settings, rules),
+        "fct_type_comparisons": type_comparisons(sessions, settings, rules),
         "fct_data_health": data_health(staged, rejected, settings, rules),
     }
 
@@ -122,6 +127,10 @@ def rules_of(given_vars):
 def read_settings(folder):
     """Each event name has one role, in a seed that people edit. Funnels are in seeds."""
     event_types = {row["event_name"]: row["role"] for row in read_seed(folder, "event_types.csv")}
+    labels = {
+        row["event_name"]: row["label"] or row["event_name"]
+        for row in read_seed(folder, "event_types.csv")
+    }
     funnels = []
     for row in read_seed(folder, "funnels.csv"):
         window = row["conversion_window_seconds"]
@@ -135,7 +144,7 @@ def read_settings(folder):
                 "stages": stages_of(folder, row["funnel"]),
             }
         )
-    return {"event_types": event_types, "funnels": funnels}
+    return {"event_types": event_types, "labels": labels, "funnels": funnels}
 
 
 def stages_of(folder, funnel):
@@ -1243,6 +1252,324 @@ def is_eligible(first_date, week_number, rules):
 def is_retained(first_date, dates, week_number):
     """Retained: any session in week n (week 1 is 100 % by this)."""
     return any(day in dates for day in days_of_week(first_date, week_number))
+
+
+# --- return: by session --------------------------------------------------------------------------
+
+BRACKETS = {
+    "same_day": range(0, 1),
+    "next_day": range(1, 2),
+    "days_2_7": range(2, 8),
+    "days_8_14": range(8, 15),
+}
+
+
+def return_by_starter(sessions, rules):
+    """After a session of a type: another session of the user later the same day, the next day, in
+    days 2–7, in days 8–14. The rate is over the eligible.
+    """
+    if not sessions:
+        return []
+    sessions_by_user = grouped([session["row"] for session in sessions], "user_id")
+    rows = []
+    for starter, of_starter in by_starter(sessions).items():
+        for bracket, days in BRACKETS.items():
+            eligible = [
+                session["row"]
+                for session in of_starter
+                if is_bracket_over(session["row"], days, rules)
+            ]
+            returned = [
+                row for row in eligible if does_return(row, days, sessions_by_user[row["user_id"]])
+            ]
+            rows.append(
+                {
+                    "starter_event_name": starter,
+                    "bracket": bracket,
+                    "count_sessions": len(of_starter),
+                    "count_eligible": len(eligible),
+                    "count_returned": len(returned),
+                    "return_rate": share(len(returned), len(eligible)),
+                }
+            )
+    return rows
+
+
+def is_bracket_over(row, days, rules):
+    """Only sessions whose bracket lies wholly before the date of `as_of` are eligible."""
+    today = local_date(rules["as_of"], rules)
+    return all(row["session_date"] + timedelta(days=number) < today for number in days)
+
+
+def does_return(row, days, of_user):
+    """Another session of the user, later, in the bracket."""
+    dates = [row["session_date"] + timedelta(days=number) for number in days]
+    return any(
+        other["user_session_number"] > row["user_session_number"] and other["session_date"] in dates
+        for other in of_user
+    )
+
+
+# --- timeline ------------------------------------------------------------------------------------
+
+
+def user_timeline(staged, sessions, settings, rules):
+    """A user's sessions in order, and one gap row for each run of whole days without a session
+    between two of them, and after the last one up to the day before `as_of`'s.
+    """
+    ambient = [event for event in staged if event["event_role"] == "ambient"]
+    ambient_by_user = grouped(ambient, "user_id")
+    rows = []
+    for user_id, of_user in grouped([session["row"] for session in sessions], "user_id").items():
+        lines = []
+        for row, later in zip(of_user, [*of_user[1:], None], strict=True):
+            lines.append(session_line(row))
+            silent = days_without(row, later, rules)
+            if silent:
+                lines.append(gap_line(silent, ambient_by_user.get(user_id, []), settings, rules))
+        for number, line in enumerate(lines, start=1):
+            rows.append({"user_id": user_id, "row_number": number, **line})
+    return rows
+
+
+def session_line(row):
+    """A session as the timeline tells it."""
+    return {
+        "row_kind": "session",
+        "started_at": row["session_started_at"],
+        "ended_at": row["session_ended_at"],
+        "session_id": row["session_id"],
+        "starter_path": row["starter_path"],
+        "outcome": row["outcome"],
+        "result": row["result"],
+        "count_events": row["count_events"],
+        "duration_seconds": row["duration_seconds"],
+        "ambient_summary": None,
+    }
+
+
+def days_without(row, later, rules):
+    """A day that a session covers in part is not without one."""
+    day = local_date(row["session_ended_at"], rules) + timedelta(days=1)
+    end = later["session_date"] if later else local_date(rules["as_of"], rules)
+    silent = []
+    while day < end:
+        silent.append(day)
+        day += timedelta(days=1)
+    return silent
+
+
+def gap_line(silent, ambient, settings, rules):
+    """A gap's started_at and ended_at are the local midnights that begin its first and its last
+    day.
+    """
+    return {
+        "row_kind": "gap",
+        "started_at": local_midnight(silent[0], rules),
+        "ended_at": local_midnight(silent[-1], rules),
+        "session_id": None,
+        "starter_path": None,
+        "outcome": None,
+        "result": None,
+        "count_events": None,
+        "duration_seconds": None,
+        "ambient_summary": ambient_summary(silent, ambient, settings, rules),
+    }
+
+
+def local_midnight(day, rules):
+    """The moment at which a date begins on the wall, in UTC."""
+    midnight = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(rules["reporting_timezone"]))
+    return midnight.astimezone(ZoneInfo("UTC")).replace(tzinfo=None)
+
+
+def ambient_summary(silent, ambient, settings, rules):
+    """`5 Push Failures` (count and label, plural with s, by falling count, then label, joined by
+    `, `; null where nothing happened).
+    """
+    counts = {}
+    for event in ambient:
+        if local_date(event["event_time"], rules) in silent:
+            label = settings["labels"][event["event_name"]]
+            counts[label] = counts.get(label, 0) + 1
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0].encode()))
+    told = [f"{count} {label}" + ("" if count == 1 else "s") for label, count in ordered]
+    return ", ".join(told) or None
+
+
+# --- comparison ----------------------------------------------------------------------------------
+
+METRICS = {
+    "avg_events": lambda row: row["count_events"],
+    "avg_duration_seconds": lambda row: row["duration_seconds"],
+    "conversion_rate": lambda row: int(row["is_converted"]),
+    "bounce_rate": lambda row: int(row["is_bounce"]),
+}
+RATES = ("conversion_rate", "bounce_rate")
+
+
+def type_comparisons(sessions, settings, rules):
+    """Two starters, each metric side by side, the difference b − a, its 95 % interval, and whether
+    it is significant after Benjamini-Hochberg over the whole table (unordered pairs).
+    """
+    sides = {name: of for name, of in by_starter(sessions).items() if name != "(all)"}
+    pairs = []
+    for starter_a in sorted(sides, key=str.encode):
+        for starter_b in sorted(sides, key=str.encode):
+            if starter_a.encode() < starter_b.encode():
+                for metric in METRICS:
+                    pairs.append(compared(starter_a, starter_b, metric, sides, rules))
+    judged = [pair for pair in pairs if is_judged(pair, rules)]
+    adjusted = scipy.stats.false_discovery_control([pair["p_value"] for pair in judged] or [1])
+    for pair, p_value in zip(judged, adjusted, strict=False):
+        pair["p_value_adjusted"] = float(p_value)
+    rows = []
+    for pair in pairs:
+        for row in (pair, mirrored(pair)):
+            rows.append({**row, "verdict": verdict(row)})
+            if row["metric"] == "conversion_rate":
+                rows.append(drop_offs_compared(row, sides, settings))
+    return rows
+
+
+def closed(sessions):
+    """Rates and averages of sessions are over sessions that are not open."""
+    return [session["row"] for session in sessions if session["row"]["outcome"] != "open"]
+
+
+def compared(starter_a, starter_b, metric, sides, rules):
+    """Errors are clustered by user: a session with both starters is on both sides.
+
+    For rates a success and a failure are added to each side (Agresti and Caffo 2000). The error is
+    the larger of each side's own and the pooled one; degrees of freedom are the users of the
+    smaller side less one.
+    """
+    side_a = measured(closed(sides[starter_a]), metric)
+    side_b = measured(closed(sides[starter_b]), metric)
+    difference = low = high = p_value = None
+    if side_a["value"] is not None and side_b["value"] is not None:
+        difference = side_b["value"] - side_a["value"]
+        low, high, p_value = tested(side_a, side_b, difference)
+    return {
+        "starter_a": starter_a,
+        "starter_b": starter_b,
+        "metric": metric,
+        "count_sessions_a": side_a["sessions"],
+        "count_sessions_b": side_b["sessions"],
+        "count_users_a": len(side_a["users"]),
+        "count_users_b": len(side_b["users"]),
+        "value_a": side_a["value"],
+        "value_b": side_b["value"],
+        "text_a": None,
+        "text_b": None,
+        "difference": difference,
+        "difference_low": low,
+        "difference_high": high,
+        "p_value": p_value,
+        "p_value_adjusted": None,
+    }
+
+
+def measured(rows, metric):
+    """A side: its value, and each user's residual about the mean."""
+    users = {}
+    for row in rows:
+        total, count = users.get(row["user_id"], (0, 0))
+        users[row["user_id"]] = (total + METRICS[metric](row), count + 1)
+    added = 1 if metric in RATES else 0
+    total = sum(total for total, _ in users.values())
+    weight = len(rows) + 2 * added
+    mean = (total + added) / weight if weight else None
+    residuals = {user: total - mean * count for user, (total, count) in users.items()}
+    squares = sum(residual**2 for residual in residuals.values())
+    squares += added * ((1 - mean) ** 2 + mean**2) if added else 0
+    clusters = len(users) + 2 * added
+    return {
+        "sessions": len(rows),
+        "users": users,
+        "value": share(total, len(rows)),
+        "mean": mean,
+        "weight": weight,
+        "residuals": residuals,
+        "squares": squares * clusters / (clusters - 1) if clusters > 1 else None,
+    }
+
+
+def tested(side_a, side_b, difference):
+    """The interval of the difference, which holds the difference itself, and its p-value."""
+    degrees = min(len(side_a["users"]), len(side_b["users"])) - 1
+    if degrees < 1:
+        return None, None, None
+    own = side_a["squares"] / side_a["weight"] ** 2 + side_b["squares"] / side_b["weight"] ** 2
+    pooled = (side_a["squares"] + side_b["squares"]) / (side_a["weight"] + side_b["weight"])
+    pooled *= 1 / side_a["weight"] + 1 / side_b["weight"]
+    shared = sum(
+        side_a["residuals"][user] * side_b["residuals"][user]
+        for user in side_a["users"].keys() & side_b["users"].keys()
+    ) / (side_a["weight"] * side_b["weight"])
+    error = max(max(own, pooled) - 2 * shared, 0) ** 0.5
+    shift = side_b["mean"] - side_a["mean"]
+    if error < 1e-12:
+        return (0, 0, 1) if abs(shift) < 1e-12 else (None, None, None)
+    reach = scipy.stats.t.ppf(0.975, degrees) * error
+    p_value = 2 * scipy.stats.t.sf(abs(shift) / error, degrees)
+    return min(shift - reach, difference), max(shift + reach, difference), p_value
+
+
+def is_judged(pair, rules):
+    """Below `min_comparison_sessions` 30 (not open) on a side: no verdict."""
+    fewest = min(pair["count_sessions_a"], pair["count_sessions_b"])
+    return fewest >= rules["min_comparison_sessions"] and pair["p_value"] is not None
+
+
+def mirrored(pair):
+    """The ordered pair the other way round."""
+    turned = dict(pair)
+    for name in ("starter", "count_sessions", "count_users", "value", "text"):
+        turned[f"{name}_a"], turned[f"{name}_b"] = pair[f"{name}_b"], pair[f"{name}_a"]
+    for name, source in (
+        ("difference", "difference"),
+        ("difference_low", "difference_high"),
+        ("difference_high", "difference_low"),
+    ):
+        turned[name] = None if pair[source] is None else 0 - pair[source]
+    return turned
+
+
+def verdict(row):
+    """Better and worse are marked only where significant; of averages neither is better."""
+    if row["p_value_adjusted"] is None:
+        return None
+    if row["p_value_adjusted"] >= 0.05:
+        return "no clear difference"
+    is_higher = row["difference"] > 0
+    if row["metric"] == "conversion_rate":
+        return "better" if is_higher else "worse"
+    if row["metric"] == "bounce_rate":
+        return "worse" if is_higher else "better"
+    return "higher" if is_higher else "lower"
+
+
+def drop_offs_compared(pair, sides, settings):
+    """`top_drop_off` is the end event of most dropped sessions that is no likely exit."""
+    nothing = ("value_a", "value_b", "difference", "difference_low", "difference_high")
+    return {
+        **pair,
+        **dict.fromkeys([*nothing, "p_value", "p_value_adjusted", "verdict"]),
+        "metric": "top_drop_off",
+        "text_a": top_drop_off(sides[pair["starter_a"]], settings),
+        "text_b": top_drop_off(sides[pair["starter_b"]], settings),
+    }
+
+
+def top_drop_off(sessions, settings):
+    """Ties: by bytes."""
+    counts = {}
+    for session in sessions:
+        row = session["row"]
+        if row["outcome"] == "dropped" and not is_likely_exit(row["last_event_name"], settings):
+            counts[row["last_event_name"]] = counts.get(row["last_event_name"], 0) + 1
+    return min(counts, key=lambda name: (-counts[name], name.encode()), default=None)
 
 
 def data_health(staged, rejected, settings, rules):
