@@ -1,6 +1,7 @@
 """What the page tests share: the built site, the warehouse behind it, and a browser."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -108,6 +109,13 @@ class Look:
             "() => window[Symbol.for('EVIDENCE_QUERY_ENGINE')]"
             " && !document.querySelector('.reading')"
         )
+        return self
+
+    def follow(self, title):
+        """Go there by the list of pages, which loads nothing again, and wait as above."""
+        self.page.locator("aside a", has_text=re.compile(f"^\\s*{title}\\s*$")).click()
+        expect(self.page.locator("h1")).to_have_text(title)
+        self.page.wait_for_function("() => !document.querySelector('.reading')")
         return self
 
     def choose(self, name, value):

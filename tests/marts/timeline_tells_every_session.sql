@@ -1,4 +1,5 @@
-{# every session is one row of its user's timeline, in its order, and gaps lie between #}
+{# every session is one row of its user's timeline, in its order, and gaps lie between
+   #}
 with
 
 sessions as (

@@ -1,7 +1,9 @@
 """The oracle against cases computed by hand, and against what must hold on any history."""
 
 import gzip
+import itertools
 import json
+import math
 import random
 from datetime import date, datetime, timedelta
 
@@ -10,6 +12,7 @@ import oracle
 import pyarrow
 import pyarrow.parquet
 import pytest
+import scipy.stats
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 
@@ -30,6 +33,9 @@ otp,step,
 login,step,
 DeviceInfo,telemetry,
 Push Failure,ambient,
+sms_failed,ambient,SMS failure
+Wallet,ambient,alert
+Purse,ambient,alert
 """
 FUNNELS = """funnel,is_primary,order_mode,conversion_window_seconds,starters
 booking,true,ordered,,(all)
@@ -744,6 +750,580 @@ def test_cohorts_are_for_all_and_for_each_starter_of_the_first_session(marts):
     }
 
 
+# --- return: by session --------------------------------------------------------------------------
+
+
+def returns(built, starter="(all)"):
+    """{bracket: (sessions, eligible, returned, rate)} of a starter."""
+    return {
+        row["bracket"]: (
+            row["count_sessions"],
+            row["count_eligible"],
+            row["count_returned"],
+            row["return_rate"],
+        )
+        for row in built["fct_return_by_starter"]
+        if row["starter_event_name"] == starter
+    }
+
+
+@pytest.mark.parametrize(
+    ("days", "bracket"),
+    [
+        (0.49, "same_day"),  # 23:45
+        (0.5, "next_day"),  # 00:00 of the next day
+        (1.49, "next_day"),
+        (1.5, "days_2_7"),
+        (7.49, "days_2_7"),
+        (7.5, "days_8_14"),
+        (14.49, "days_8_14"),
+        (14.5, None),
+    ],
+)
+def test_a_return_is_in_the_bracket_of_its_date(marts, days, bracket):
+    built = marts(of_users(("a", 0, "Session Started"), ("a", days, "User Login")))
+    assert returns(built, "Session Started") == {
+        name: (1, 1, 1, 1) if name == bracket else (1, 1, 0, 0) for name in oracle.BRACKETS
+    }
+
+
+@pytest.mark.parametrize(
+    ("as_of", "eligible"),
+    [
+        ("2026-01-12 23:59:59", []),
+        ("2026-01-13 00:00:00", ["same_day"]),
+        ("2026-01-13 23:59:59", ["same_day"]),
+        ("2026-01-14 00:00:00", ["same_day", "next_day"]),
+        ("2026-01-19 23:59:59", ["same_day", "next_day"]),
+        ("2026-01-20 00:00:00", ["same_day", "next_day", "days_2_7"]),
+        ("2026-01-26 23:59:59", ["same_day", "next_day", "days_2_7"]),
+        ("2026-01-27 00:00:00", ["same_day", "next_day", "days_2_7", "days_8_14"]),
+    ],
+)
+def test_a_bracket_is_eligible_when_it_lies_wholly_before_the_date_of_as_of(marts, as_of, eligible):
+    built = marts(of_users(("a", 0, "Session Started")), as_of=as_of)
+    assert returns(built) == {
+        name: (1, 1, 0, 0) if name in eligible else (1, 0, 0, None) for name in oracle.BRACKETS
+    }
+
+
+def test_a_return_in_a_bracket_that_is_not_over_is_not_counted(marts):
+    visits = of_users(("a", 0, "Session Started"), ("a", 2, "Session Started"))
+    found = returns(marts(visits, as_of="2026-01-14 12:20:00"))
+    # the second session is open and counts too; of the first only the same and next day are over
+    assert found == {
+        "same_day": (2, 1, 0, 0),
+        "next_day": (2, 1, 0, 0),
+        "days_2_7": (2, 0, 0, None),
+        "days_8_14": (2, 0, 0, None),
+    }
+
+
+def test_only_a_later_session_of_the_same_user_is_a_return(marts):
+    built = marts(
+        of_users(
+            ("a", 0, "Session Started"),
+            ("a", 0.1, "User Login"),
+            ("a", 0.2, "User Login"),
+            ("b", 0.1, "Session Started"),
+        )
+    )
+    # a's first has two later ones and counts once, a's second has one, a's third and b's none
+    assert returns(built)["same_day"] == (4, 4, 2, 0.5)
+    assert returns(built, "Session Started")["same_day"] == (2, 2, 1, 0.5)
+    assert returns(built, "User Login")["same_day"] == (2, 2, 1, 0.5)
+
+
+def test_later_is_by_the_order_of_the_sessions_even_at_one_time(marts):
+    built = marts([(0, "Session Started"), (0, "User Login")], starter_join_seconds=None)
+    assert returns(built, "Session Started")["same_day"] == (1, 1, 1, 1)
+    assert returns(built, "User Login")["same_day"] == (1, 1, 0, 0)
+
+
+def test_the_dates_of_a_return_are_those_of_the_starts_in_the_reporting_timezone(marts):
+    # in Kolkata 17:30 of the 12th, and 00:06 of the 13th; as_of is the 14th there, the 13th in UTC
+    visits = of_users(
+        ("a", 0, "Session Started"), ("a", 0.275, "User Login"), ("b", 0, "Session Started")
+    )
+    built = marts(visits, reporting_timezone="Asia/Kolkata", as_of="2026-01-13 18:30:00")
+    assert returns(built, "Session Started") == {
+        "same_day": (2, 2, 0, 0),
+        "next_day": (2, 2, 1, 0.5),
+        "days_2_7": (2, 0, 0, None),
+        "days_8_14": (2, 0, 0, None),
+    }
+    assert returns(built, "User Login")["next_day"] == (1, 0, 0, None)
+
+
+def test_a_session_of_two_starters_is_in_both_and_an_unmarked_one_in_all_alone(marts):
+    built = marts(
+        of_users(
+            ("a", 0, "bus_search"), ("a", 1, "Session Started"), ("a", 1.00001, "App Installed")
+        )
+    )
+    assert {row["starter_event_name"] for row in built["fct_return_by_starter"]} == {
+        "(all)",
+        "Session Started",
+        "App Installed",
+    }
+    assert returns(built)["next_day"] == (2, 2, 1, 0.5)
+    for starter in ("Session Started", "App Installed"):
+        assert returns(built, starter)["next_day"] == (1, 1, 0, 0)
+
+
+def test_where_there_are_no_sessions_there_are_no_returns_lines_or_comparisons(marts):
+    built = marts([(0, "Push Failure")])
+    for name in ("fct_return_by_starter", "fct_user_timeline", "fct_type_comparisons"):
+        assert built[name] == []
+
+
+# --- timeline ------------------------------------------------------------------------------------
+
+
+def gaps(built, user="a"):
+    """(row number, first day, last day, what happened) of each gap of a user."""
+    return [
+        (row["row_number"], row["started_at"], row["ended_at"], row["ambient_summary"])
+        for row in built["fct_user_timeline"]
+        if (row["user_id"], row["row_kind"]) == (user, "gap")
+    ]
+
+
+def january(day):
+    return datetime(2026, 1, day)
+
+
+def test_a_timeline_by_hand(marts):
+    built = marts(
+        of_users(
+            ("a", 0, "Session Started"),
+            ("a", 0.001, "bus_search"),
+            ("a", 0.25, "User Login"),
+            ("a", 2, "Push Failure"),
+            ("a", 4, "Session Started"),
+        ),
+        as_of="2026-01-17 12:00:00",
+    )
+    lines = [tuple(row.values()) for row in built["fct_user_timeline"]]
+    noon, evening, fifth = NOON, NOON + timedelta(hours=6), NOON + timedelta(days=4)
+    search = NOON + timedelta(seconds=86.4)
+    left, dropped = "Left before Search", "Dropped at Search"
+    ids = [session["session_id"] for session in built["fct_sessions"]]
+    nothing = (None,) * 6
+    assert list(built["fct_user_timeline"][0]) == [
+        "user_id",
+        "row_number",
+        "row_kind",
+        "started_at",
+        "ended_at",
+        "session_id",
+        "starter_path",
+        "outcome",
+        "result",
+        "count_events",
+        "duration_seconds",
+        "ambient_summary",
+    ]
+    first = (noon, search, ids[0], "Session Started", "dropped", dropped, 2, 86.4, None)
+    second = (evening, evening, ids[1], "User Login", "dropped", left, 1, 0, None)
+    third = (fifth, fifth, ids[2], "Session Started", "dropped", left, 1, 0, None)
+    assert lines == [
+        ("a", 1, "session", *first),
+        ("a", 2, "session", *second),
+        ("a", 3, "gap", january(13), january(15), *nothing, "1 Push Failure"),
+        ("a", 4, "session", *third),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"),
+    [
+        (0.4, []),
+        (1.49, []),  # 23:45 of the next day
+        (1.5, [(2, january(13), january(13), None)]),
+        (3, [(2, january(13), january(14), None)]),
+    ],
+)
+def test_a_gap_is_whole_days_between_two_sessions(marts, days, expected):
+    visits = of_users(("a", 0, "Session Started"), ("a", days, "Session Started"))
+    as_of = (NOON + timedelta(days=days, hours=1)).isoformat()
+    assert gaps(marts(visits, as_of=as_of)) == expected
+
+
+def test_a_day_that_a_session_covers_in_part_is_not_without_one(marts):
+    visits = of_users(
+        ("a", 0, "Session Started"),
+        ("a", 2.5, "bus_search"),  # the first session ends at 00:00 of the 15th
+        ("a", 4, "Session Started"),
+    )
+    built = marts(visits, as_of="2026-01-16 13:00:00")
+    assert gaps(built) == []
+    assert len(built["fct_user_timeline"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("as_of", "last"),
+    [
+        ("2026-01-12 23:59:59", None),
+        ("2026-01-13 23:59:59", None),
+        ("2026-01-14 00:00:00", january(13)),
+        ("2026-01-14 23:59:59", january(13)),
+        ("2026-01-15 00:00:00", january(14)),
+    ],
+)
+def test_the_last_gap_goes_up_to_the_day_before_as_of(marts, as_of, last):
+    built = marts(of_users(("a", 0, "Session Started")), as_of=as_of)
+    assert gaps(built) == ([(2, january(13), last, None)] if last else [])
+
+
+def test_a_gap_tells_what_happened_without_the_person(marts):
+    built = marts(
+        of_users(
+            ("a", 0, "Session Started"),
+            ("a", 0.49, "Push Failure"),  # on the day of the session: in no gap
+            ("a", 0.5, "sms_failed"),  # 00:00 of the gap's first day
+            *[("a", 1 + number / 10, "Push Failure") for number in range(5)],
+            ("a", 3.49, "Wallet"),  # 23:45 of its last
+            ("a", 3.5, "Push Failure"),
+            ("a", 4, "Session Started"),
+            ("b", 2, "Push Failure"),  # a user without a session
+            ("c", 4, "Session Started"),
+            ("c", 2, "Push Failure"),  # before the first session: in no gap
+        ),
+        as_of="2026-01-18 12:00:00",
+    )
+    told = "5 Push Failures, 1 SMS failure, 1 alert"  # S comes before a as bytes
+    assert gaps(built) == [
+        (2, january(13), january(15), told),
+        (4, january(17), january(17), None),
+    ]
+    assert gaps(built, "b") == []
+    assert gaps(built, "c") == [(2, january(17), january(17), None)]
+    assert {row["user_id"] for row in built["fct_user_timeline"]} == {"a", "c"}
+
+
+def test_names_of_one_label_are_counted_together_and_more_comes_first(marts):
+    built = marts(
+        of_users(
+            ("a", 0, "Session Started"),
+            ("a", 1, "Push Failure"),
+            ("a", 1, "Wallet"),
+            ("a", 1, "Purse"),
+        ),
+        as_of="2026-01-14 12:00:00",
+    )
+    assert gaps(built) == [(2, january(13), january(13), "2 alerts, 1 Push Failure")]
+
+
+def test_the_days_of_a_gap_are_in_the_reporting_timezone(marts):
+    built = marts(
+        of_users(
+            ("a", 0, "Session Started"),
+            ("a", 0.27, "Push Failure"),  # 23:58 of the 12th in Kolkata
+            ("a", 0.28, "Push Failure"),  # 00:13 of the 13th
+            ("a", 2.27, "sms_failed"),  # 23:58 of the 14th
+            ("a", 2.28, "Session Started"),  # 00:13 of the 15th
+        ),
+        reporting_timezone="Asia/Kolkata",
+        as_of="2026-01-15 12:00:00",
+    )
+    first, last = datetime(2026, 1, 12, 18, 30), datetime(2026, 1, 13, 18, 30)
+    assert gaps(built) == [(2, first, last, "1 Push Failure, 1 SMS failure")]
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "midnight"),
+    [
+        ("UTC", date(2026, 3, 29), datetime(2026, 3, 29)),
+        ("Europe/Berlin", date(2026, 3, 29), datetime(2026, 3, 28, 23)),
+        ("Europe/Berlin", date(2026, 3, 30), datetime(2026, 3, 29, 22)),
+        ("America/Havana", date(2026, 3, 8), datetime(2026, 3, 8, 5)),  # no 00:00: that is 01:00
+        ("America/Havana", date(2026, 11, 1), datetime(2026, 11, 1, 4)),  # 00:00 twice: the first
+    ],
+)
+def test_a_day_begins_at_the_midnight_of_its_zone(zone, day, midnight):
+    assert oracle.local_midnight(day, {"reporting_timezone": zone}) == midnight
+
+
+# --- comparison ----------------------------------------------------------------------------------
+
+A, B = "Session Started", "User Login"
+
+
+def visits_of(starter, *counts_by_user):
+    """Sessions of (user, events in each of its sessions); the events of one lie at one time."""
+    first = 0 if starter == A else 7
+    return [
+        {"user_id": user, "event_time": at((first + number) * DAY), "event_name": name}
+        for user, counts in counts_by_user
+        for number, count in enumerate(counts)
+        for name in [starter, *["otp"] * (count - 1)]
+    ]
+
+
+def compared(built, metric, starter_a=A, starter_b=B):
+    (row,) = [
+        row
+        for row in built["fct_type_comparisons"]
+        if (row["starter_a"], row["starter_b"], row["metric"]) == (starter_a, starter_b, metric)
+    ]
+    return row
+
+
+def inference(row):
+    return [row[name] for name in ("difference", "difference_low", "difference_high", "p_value")]
+
+
+# With one degree of freedom t reaches tan(0.475 pi) and p is 2/pi atan(se / d).
+T_OF_ONE = 12.706204736
+
+
+def p_of_one(score):
+    return 2 / math.pi * math.atan(1 / score)
+
+
+def test_two_users_a_side_are_two_clusters_not_four_sessions(marts):
+    built = marts(
+        [*visits_of(A, ("a", [1, 1]), ("b", [3, 3])), *visits_of(B, ("c", [4, 4]), ("d", [6, 6]))]
+    )
+    row = compared(built, "avg_events")
+    assert (row["count_sessions_a"], row["count_sessions_b"]) == (4, 4)
+    assert (row["count_users_a"], row["count_users_b"]) == (2, 2)
+    assert (row["value_a"], row["value_b"]) == (2, 5)
+    # residuals of users -2, 2 on both: 2/1 * 8 / 4^2 = 1 a side, together 2; pooled the same
+    reach = T_OF_ONE * 2**0.5
+    assert inference(row) == pytest.approx([3, 3 - reach, 3 + reach, p_of_one(3 / 2**0.5)])
+    assert (row["p_value_adjusted"], row["verdict"]) == (None, None)
+
+
+def test_users_on_both_sides_are_compared_with_themselves(marts):
+    built = marts(
+        [*visits_of(A, ("a", [1, 1]), ("b", [3, 3])), *visits_of(B, ("a", [4, 4]), ("b", [6, 6]))]
+    )
+    # 1 + 1 - 2 * (-2 * -2 + 2 * 2) / (4 * 4) = 1
+    found = inference(compared(built, "avg_events"))
+    assert found == pytest.approx([3, 3 - T_OF_ONE, 3 + T_OF_ONE, p_of_one(3)])
+
+
+@pytest.mark.parametrize(("count_of_b", "variance"), [(1, 2), (2, 1), (4, 1)])
+def test_a_side_that_seems_sure_does_not_count_as_surer_than_both_together(
+    marts, count_of_b, variance
+):
+    built = marts(
+        [
+            *visits_of(A, ("a", [1, 1]), ("b", [3, 3])),
+            *visits_of(B, ("c", [5] * count_of_b), ("d", [5] * count_of_b)),
+        ]
+    )
+    # own: 1 + 0. Pooled, with n sessions of b: 16 / (4 + n) * (1/4 + 1/n) = 4 / n = 2, 1, 0.5
+    found = inference(compared(built, "avg_events"))
+    reach = T_OF_ONE * variance**0.5
+    assert found == pytest.approx([3, 3 - reach, 3 + reach, p_of_one(3 / variance**0.5)])
+
+
+def test_one_user_on_a_side_gives_values_and_a_difference_alone(marts):
+    built = marts([*visits_of(A, ("a", [1, 2])), *visits_of(B, ("c", [4]), ("d", [6]))])
+    row = compared(built, "avg_events")
+    assert inference(row) == [3.5, None, None, None]
+    assert inference(compared(built, "conversion_rate")) == [0, None, None, None]
+
+
+def test_without_any_spread_there_is_nothing_to_test_but_equality(marts):
+    built = marts([*visits_of(A, ("a", [1]), ("b", [1])), *visits_of(B, ("c", [4]), ("d", [4]))])
+    assert inference(compared(built, "avg_events")) == [3, None, None, None]
+    assert inference(compared(built, "avg_duration_seconds")) == [0, 0, 0, 1]
+
+
+def test_a_session_of_two_starters_is_on_both_sides(marts):
+    built = marts([(0, A), (1, "App Installed"), (500, B)])
+    row = compared(built, "avg_events", A, "App Installed")
+    assert (row["count_sessions_a"], row["count_sessions_b"], row["difference"]) == (1, 1, 0)
+    assert len(built["fct_type_comparisons"]) == 6 * 5
+
+
+def test_unmarked_sessions_and_one_starter_alone_are_compared_with_nothing(marts):
+    assert marts([(0, "bus_search"), (500, A)])["fct_type_comparisons"] == []
+
+
+def test_open_sessions_are_on_no_side(marts):
+    built = marts([(0, A), (500, B)], as_of=at(501))
+    row = compared(built, "conversion_rate")
+    assert (row["count_sessions_a"], row["count_users_a"], row["value_a"]) == (1, 1, 0)
+    assert (row["count_sessions_b"], row["count_users_b"], row["value_b"]) == (0, 0, None)
+    assert inference(row) == [None] * 4
+    assert compared(built, "top_drop_off")["text_b"] is None
+
+
+def bookings(starter, count, prefix):
+    """As many users with one session each, all of which convert."""
+    names = [starter, "bus_search", "select_seat", "payment_success"]
+    return [
+        {"user_id": f"{prefix}{number}", "event_time": at(0), "event_name": name}
+        for number in range(count)
+        for name in names
+    ]
+
+
+def looks(starter, count, prefix):
+    """As many users with one session each of one event, none of which converts."""
+    return visits_of(starter, *[(f"{prefix}{number}", [1]) for number in range(count)])
+
+
+# 0 of 30 against 30 of 30. A success and a failure are added: 1/32 and 31/32. Residuals of a side:
+# 30 of 1/32 and two of 31/32 and 1/32, squared 992/1024; times 32/31 that is 1; over 32^2. So the
+# variance is 2/32^2, d 30/32, and t is 15 sqrt 2 with 29 degrees of freedom.
+P_OF_30 = 2 * scipy.stats.t.sf(15 * 2**0.5, 29)
+REACH_OF_30 = 2.045229642 * 2**0.5 / 32
+
+
+def test_rates_of_30_by_hand(marts):
+    built = marts([*looks(A, 30, "a"), *bookings(B, 30, "b")])
+    converted, bounced = compared(built, "conversion_rate"), compared(built, "bounce_rate")
+    assert (converted["value_a"], converted["value_b"]) == (0, 1)
+    low, high = 30 / 32 - REACH_OF_30, 30 / 32 + REACH_OF_30
+    assert inference(converted) == pytest.approx([1, low, high, P_OF_30], rel=1e-6, abs=0)
+    assert inference(bounced) == pytest.approx([-1, -high, -low, P_OF_30], rel=1e-6, abs=0)
+    # three p-values are judged (events have no spread): two alike, and 1 of the durations
+    assert converted["p_value_adjusted"] == pytest.approx(1.5 * P_OF_30, rel=1e-6, abs=0)
+    assert bounced["p_value_adjusted"] == pytest.approx(1.5 * P_OF_30, rel=1e-6, abs=0)
+    duration, events = compared(built, "avg_duration_seconds"), compared(built, "avg_events")
+    assert (duration["p_value_adjusted"], duration["verdict"]) == (1, "no clear difference")
+    assert (events["difference"], events["p_value_adjusted"], events["verdict"]) == (3, None, None)
+    assert (converted["verdict"], bounced["verdict"]) == ("better", "better")
+    for metric in ("conversion_rate", "bounce_rate"):
+        assert compared(built, metric, B, A)["verdict"] == "worse"
+
+
+def test_none_of_30_is_not_known_to_be_none(marts):
+    row = compared(marts([*looks(A, 30, "a"), *looks(B, 30, "b")]), "conversion_rate")
+    assert inference(row) == pytest.approx([0, -REACH_OF_30, REACH_OF_30, 1])
+    assert row["verdict"] == "no clear difference"
+
+
+@pytest.mark.parametrize(
+    ("count_a", "count_b", "given_vars", "is_judged"),
+    [
+        (29, 30, {}, False),
+        (30, 29, {}, False),
+        (29, 29, {}, False),
+        (30, 30, {}, True),
+        (29, 30, {"min_comparison_sessions": 29}, True),
+        (30, 31, {"min_comparison_sessions": 31}, False),
+    ],
+)
+def test_below_30_sessions_on_a_side_there_is_no_verdict(
+    marts, count_a, count_b, given_vars, is_judged
+):
+    built = marts([*looks(A, count_a, "a"), *bookings(B, count_b, "b")], **given_vars)
+    for row in (compared(built, "conversion_rate"), compared(built, "conversion_rate", B, A)):
+        assert row["p_value"] < 0.001
+        assert (row["verdict"] is not None) is is_judged
+        assert (row["p_value_adjusted"] is not None) is is_judged
+
+
+def test_it_is_sessions_that_are_30_not_users(marts):
+    halves = [(f"a{number}", [1, 1]) for number in range(15)]
+    built = marts([*visits_of(A, *halves), *bookings(B, 30, "b")])
+    row = compared(built, "conversion_rate")
+    assert (row["count_sessions_a"], row["count_users_a"]) == (30, 15)
+    assert row["verdict"] == "better"
+
+
+def test_p_values_below_30_sessions_are_not_among_those_adjusted_for(marts):
+    events = [*looks(A, 30, "a"), *bookings(B, 30, "b"), *looks("App Installed", 29, "c")]
+    built = marts(events)
+    adjusted = compared(built, "conversion_rate")["p_value_adjusted"]
+    assert adjusted == pytest.approx(1.5 * P_OF_30, rel=1e-6, abs=0)
+    row = compared(built, "conversion_rate", "App Installed", B)
+    assert row["p_value"] < 0.001
+    assert (row["p_value_adjusted"], row["verdict"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("metric", "difference", "p_value", "expected"),
+    [
+        ("conversion_rate", 0.1, 0.0499, "better"),
+        ("conversion_rate", -0.1, 0.0499, "worse"),
+        ("bounce_rate", 0.1, 0.0499, "worse"),
+        ("bounce_rate", -0.1, 0.0499, "better"),
+        ("avg_events", 0.1, 0.0499, "higher"),
+        ("avg_duration_seconds", -0.1, 0.0499, "lower"),
+        ("conversion_rate", 0.1, 0.05, "no clear difference"),
+        ("avg_events", 0.1, None, None),
+    ],
+)
+def test_better_and_worse_are_marked_only_where_significant(metric, difference, p_value, expected):
+    row = {"metric": metric, "difference": difference, "p_value_adjusted": p_value}
+    assert oracle.verdict(row) == expected
+
+
+def test_the_row_the_other_way_round_is_the_mirror(marts):
+    built = marts(
+        [*visits_of(A, ("a", [1, 1]), ("b", [3])), *visits_of(B, ("c", [4, 4, 4]), ("d", [9]))]
+    )
+    for metric in [*oracle.METRICS, "top_drop_off"]:
+        row, mirror = compared(built, metric), compared(built, metric, B, A)
+        for name in ("count_sessions", "count_users", "value", "text"):
+            assert (row[f"{name}_a"], row[f"{name}_b"]) == (
+                mirror[f"{name}_b"],
+                mirror[f"{name}_a"],
+            )
+        assert row["p_value"] == mirror["p_value"]
+        if metric != "top_drop_off":
+            assert row["difference"] == -mirror["difference"]
+            assert row["difference_low"] == -mirror["difference_high"]
+            assert row["difference_high"] == -mirror["difference_low"]
+
+
+def test_an_interval_is_widened_to_contain_the_difference():
+    # each side 4 / 2^2 = 1, together 2, of d = 3
+    side_a = {"users": {"a": 0, "b": 0}, "mean": 0, "weight": 2, "squares": 4}
+    side_b = {"users": {"c": 0, "d": 0}, "mean": 3, "weight": 2, "squares": 4}
+    side_a["residuals"] = side_b["residuals"] = {}
+    reach = T_OF_ONE * 2**0.5
+    for difference, low, high in [
+        (3, 3 - reach, 3 + reach),
+        (99, 3 - reach, 99),
+        (-99, -99, 3 + reach),
+    ]:
+        found = oracle.tested(side_a, side_b, difference)
+        assert found == pytest.approx((low, high, p_of_one(3 / 2**0.5)))
+
+
+@pytest.mark.parametrize(
+    ("last_names", "expected"),
+    [
+        (["otp", "select_seat", "select_seat"], "select_seat"),
+        (["otp", "select_seat"], "otp"),
+        (["alpha", "Zulu"], "Zulu"),  # Z comes before a as bytes
+        (["DeviceInfo", "DeviceInfo", "otp"], "otp"),
+        (["payment_success", "payment_success", "otp"], "otp"),  # never searched: not converted
+        (["ticket_view", "ticket_view", "otp"], "otp"),
+        (["DeviceInfo", "payment_success"], None),
+        ([A, A, "otp"], A),
+    ],
+)
+def test_the_top_drop_off_is_the_end_of_most_dropped_sessions_that_is_no_likely_exit(
+    marts, last_names, expected
+):
+    events = [(10_000, B), (10_001, "bus_search")]
+    for number, name in enumerate(last_names):
+        events += [(number * 1000, A)] + ([(number * 1000 + 1, name)] if name != A else [])
+    row = compared(marts(events), "top_drop_off")
+    assert (row["text_a"], row["text_b"]) == (expected, "bus_search")
+    assert (row["count_sessions_a"], row["count_sessions_b"]) == (len(last_names), 1)
+    for name in ("value_a", "value_b", "p_value", "p_value_adjusted", "verdict"):
+        assert row[name] is None
+    assert inference(row) == [None] * 4
+
+
+def test_a_converted_session_is_no_drop_off_whatever_it_ends_on(marts):
+    booked = [A, "bus_search", "select_seat", "payment_success", "select_seat"]
+    events = [*enumerate(booked), (1000, A), (1001, "otp"), (10_000, B)]
+    row = compared(marts(events), "top_drop_off")
+    assert (row["text_a"], row["text_b"]) == ("otp", B)
+
+
 # --- users ---------------------------------------------------------------------------------------
 
 
@@ -967,6 +1547,39 @@ def test_the_whole_warehouse_checks_hold_on_any_history(tmp_path_factory, histor
     for row in built["fct_retention_weekly"]:
         assert row["count_retained"] <= row["count_eligible"] <= row["count_cohort"]
         assert row["week_number"] > 1 or row["count_retained"] == row["count_eligible"]
+    for row in built["fct_return_by_starter"]:
+        assert row["count_returned"] <= row["count_eligible"] <= row["count_sessions"]
+        assert (row["return_rate"] is None) is (row["count_eligible"] == 0)
+    assert_timelines_tell_every_session(built)
+    assert_comparisons_mirror(built)
+
+
+def assert_timelines_tell_every_session(built):
+    """The session lines are the sessions; lines are numbered, in order, and no two gaps touch."""
+    lines = built["fct_user_timeline"]
+    told = sorted(line["session_id"] for line in lines if line["row_kind"] == "session")
+    assert told == sorted(session["session_id"] for session in built["fct_sessions"])
+    for of_user in oracle.grouped(lines, "user_id").values():
+        assert [line["row_number"] for line in of_user] == list(range(1, len(of_user) + 1))
+        assert of_user[0]["row_kind"] == "session"
+        for line, later in itertools.pairwise(of_user):
+            assert line["started_at"] <= line["ended_at"] <= later["started_at"]
+            assert "session" in (line["row_kind"], later["row_kind"])
+
+
+def assert_comparisons_mirror(built):
+    """Each pair both ways, in all metrics; an interval holds its difference."""
+    rows = built["fct_type_comparisons"]
+    by_key = {(row["starter_a"], row["starter_b"], row["metric"]): row for row in rows}
+    count_starters = len(built["fct_session_types"])
+    assert len(by_key) == len(rows) == count_starters * (count_starters - 1) * 5
+    for (starter_a, starter_b, metric), row in by_key.items():
+        mirror = by_key[starter_b, starter_a, metric]
+        assert (row["value_a"], row["text_a"]) == (mirror["value_b"], mirror["text_b"])
+        assert row["p_value_adjusted"] == mirror["p_value_adjusted"]
+        if row["difference_low"] is not None:
+            assert row["difference_low"] <= row["difference"] <= row["difference_high"]
+            assert row["difference_low"] == -mirror["difference_high"]
 
 
 def assert_edges_reconcile(built):
