@@ -96,7 +96,7 @@ test-fast:
 
 test:
 	@$(TEST) VARS= SEED=1 SCALE=1 reports setup-browser
-	@$(PYTHON) -m pytest -n 2 --dist loadfile
+	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 clean:
 	rm -rf .steps logs target warehouse.duckdb warehouse.checks.ndjson landing/events landing/truth reports/build reports/.evidence

@@ -113,6 +113,14 @@
     (select max(build_number) from {{ builds_relation() }})
 {%- endmacro %}
 
+{# the same as a number, which tells DuckDB what to leave unread #}
+{% macro number_of_this_build() %}
+    {% if not execute or model.resource_type == 'unit_test' or flags.WHICH not in ('run', 'build') %}
+        {{ return(0) }}
+    {% endif %}
+    {{ return(run_query('select ' ~ this_build_number())[0][0]) }}
+{% endmacro %}
+
 {# of base_app__files: read by this build #}
 {% macro is_loaded_now() -%}
     loaded_in_build = {{ this_build_number() }}

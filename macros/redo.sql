@@ -64,6 +64,13 @@
     {%- endif -%}
 {%- endmacro %}
 
+{# an import of rows that this build made, of a table that says so of each. They lie together at
+   the end of it, so that DuckDB reads hardly any others; finding them by their sessions would read
+   the keys of all #}
+{% macro only_made_now() -%}
+    {%- if is_incremental_build() -%} where build_number = {{ number_of_this_build() }} {%- endif -%}
+{%- endmacro %}
+
 {# an import of the rows to redo: all of them, unless the build is incremental #}
 {% macro only_redone(redone_by) -%}
     {%- set condition = is_redone(redone_by) -%}

@@ -1,11 +1,13 @@
 {# Statistics as expressions, each to 1e-6 of scipy's, tested in tests/python/test_statistics.py. #}
 
 {# The squared residuals of users about a ratio of sums, sum(total) / sum(count), from sums alone:
-   a user's residual is total - mean x count. Exact sums, so that no order of rows shows. #}
+   a user's residual is total - mean x count. Exact sums, so that no order of rows shows; what
+   rounding leaves where all are alike is taken off, and no spread is made of it. #}
 {% macro sum_of_squared_residuals(mean, sum_total_squared, sum_total_times_count, sum_count_squared) -%}
     greatest(
         {{ sum_total_squared }} - 2 * {{ mean }} * {{ sum_total_times_count }}
-        + {{ mean }} * {{ mean }} * {{ sum_count_squared }},
+        + {{ mean }} * {{ mean }} * {{ sum_count_squared }}
+        - 1e-13 * {{ sum_total_squared }},
         0
     )
 {%- endmacro %}

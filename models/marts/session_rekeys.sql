@@ -13,7 +13,7 @@ replaced_sessions as (
 session_events as (
 
     select * from {{ ref('int_events__sessionized') }}
-    {{ only_redone('session') }}
+    {{ only_made_now() }}
 
 ),
 

@@ -284,7 +284,8 @@ events_sessionized as (
         is_opening,
         case when is_action then cast(action_row - earlier_actions as integer) end
             as action_number,
-        is_new_step
+        is_new_step,
+        cast({{ number_of_this_build() }} as integer) as build_number
     from steps_marked
 
 )

@@ -8,7 +8,7 @@ with recursive
 session_events as (
 
     select * from {{ ref('int_events__sessionized') }}
-    {{ only_redone('session') }}
+    {{ only_made_now() }}
 
 ),
 

@@ -1,5 +1,6 @@
 {{ config(materialized='incremental', redone_by='session') }}
 -- depends_on: {{ ref('int_replaced_sessions') }}
+-- depends_on: {{ ref('int_redone_users') }}
 
 {# What a session's events say of it, before it is known how it ended. #}
 with
@@ -7,7 +8,7 @@ with
 session_events as (
 
     select * from {{ ref('int_events__sessionized') }}
-    {{ only_redone('session') }}
+    {{ only_made_now() }}
 
 ),
 

@@ -482,6 +482,7 @@ def draw_vars(draw, names):
         "as_of": draw(st.sampled_from([None, None, "2026-01-13 00:30:00", f"{BUILD_CLOCK}"])),
         "journey_max_steps": draw(st.sampled_from([20, 3])),
         "retention_weeks": draw(st.sampled_from([12, 2])),
+        "min_comparison_sessions": draw(st.sampled_from([30, 2])),
     }
     if names:
         drawn["event_columns"] = dict(names)

@@ -716,6 +716,13 @@ DIGITS = "it must be a number from 1 to 32."
 FROM_1 = "it must be a number from 1 to 1000."
 NO_COLUMN = "which is no column's name; write it like {user_id: distinct_id}."
 NO_MAPPING = "write it like {user_id: distinct_id}."
+WHAT_PAGES_SHOW = (
+    "journey_shown_steps",
+    "journey_top_events",
+    "journey_top_paths",
+    "shown_rows_per_user",
+    "shown_steps_per_session",
+)
 
 # fmt: off
 WRONG_VARS = [
@@ -750,8 +757,24 @@ WRONG_VARS = [
         for value in ["12", 0, -1, 1001, None, True, [12], math.nan]
     ),
     *(
+        (name, value, f"The var {name} is '{value}'; {FROM_1}")
+        for name in WHAT_PAGES_SHOW
+        for value in ["12", 0, 1001]
+    ),
+    *(
+        ("shown_users", value, f"The var shown_users is '{value}'; it must be a number from 1 to 1000000.")
+        for value in [0, None, 1_000_001]
+    ),
+    *(
+        ("min_comparison_sessions", value, f"The var min_comparison_sessions is '{value}'; it must be a number from 2 to 1000000000.")
+        for value in [1, None, "30"]
+    ),
+    *(
         (name, value, f"The var {name} is '{value}'; it must be a whole number.")
-        for name, value in [("display_name_digits", 4.5), ("journey_max_steps", 2.5), ("retention_weeks", 1.5)]
+        for name, value in [
+            ("display_name_digits", 4.5), ("journey_max_steps", 2.5), ("retention_weeks", 1.5),
+            ("min_comparison_sessions", 30.5), ("shown_users", 1.5), *((name, 1.5) for name in WHAT_PAGES_SHOW),
+        ]
     ),
     *(
         (name, value, f"The var {name} is '{value}', {NO_TIME}")
@@ -831,6 +854,9 @@ LEGAL_VARS = {
         "bounce_max_steps": 0,
         "journey_max_steps": 1,
         "retention_weeks": 1,
+        "min_comparison_sessions": 2,
+        "shown_users": 1,
+        **dict.fromkeys(WHAT_PAGES_SHOW, 1),
         "drop_off_step_rate": 0,
         "high_drop_share": 0,
         "display_name_digits": 1,
@@ -851,6 +877,9 @@ LEGAL_VARS = {
         "bounce_max_steps": 1_000_000_000,
         "journey_max_steps": 1000,
         "retention_weeks": 1000,
+        "min_comparison_sessions": 1_000_000_000,
+        "shown_users": 1_000_000,
+        **dict.fromkeys(WHAT_PAGES_SHOW, 1000),
         "drop_off_step_rate": 1,
         "high_drop_share": 1.0,
         "display_name_digits": 32,
