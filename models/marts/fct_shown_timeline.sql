@@ -4,25 +4,25 @@ with
 
 sessions as (
 
-    select * from {{ ref('fct_sessions') }}
+    select * from {{ ref('int_sessions__aggregated') }}
+
+),
+
+outcomes as (
+
+    select * from {{ ref('int_sessions__outcomes') }}
 
 ),
 
 users as (
 
-    select * from {{ ref('dim_users') }}
+    select * from {{ ref('base_app__users') }}
 
 ),
 
 user_timeline as (
 
-    select * from {{ ref('fct_user_timeline') }}
-
-),
-
-sessions_aggregated as (
-
-    select * from {{ ref('int_sessions__aggregated') }}
+    select * from {{ ref('int_user_timeline') }}
 
 ),
 
@@ -50,42 +50,58 @@ funnel_stages as (
 
 ),
 
-users_by_last_session as (
+short_names as (
 
     select
-        user_id,
-        max(session_started_at) as last_session_at
-    from sessions
-    group by user_id
+        event_names.event_code,
+        event_types.event_short_name
+    from event_names
+    inner join event_types
+        on event_names.event_name = event_types.event_name
 
 ),
 
 shown_users as (
 
     select
-        user_id,
-        row_number() over (order by last_session_at desc, user_id asc)
-            as shown_user_number
-    from users_by_last_session
+        users.user_number,
+        {{ short_name(display_name('users.user_id')) }} as display_name,
+        row_number() over (
+            order by sessions.session_started_at desc, users.user_id asc
+        ) as shown_user_number
+    from sessions
+    inner join users
+        on sessions.user_number = users.user_number
+    where sessions.is_last_of_user
     qualify shown_user_number <= {{ var('shown_users') }}
+
+),
+
+{# users first: numbering the rows of all would cost more than all the rest #}
+rows_of_shown_users as (
+
+    select
+        shown_users.shown_user_number,
+        shown_users.display_name,
+        user_timeline.*,
+        row_number() over (
+            partition by shown_users.shown_user_number
+            order by user_timeline.user_session_number, user_timeline.kind_order
+        ) as row_number
+    from user_timeline
+    inner join shown_users
+        on user_timeline.user_number = shown_users.user_number
 
 ),
 
 shown_rows as (
 
-    select
-        shown_users.shown_user_number,
-        {{ short_name('users.display_name') }} as display_name,
-        user_timeline.*
-    from user_timeline
-    inner join shown_users
-        on user_timeline.user_id = shown_users.user_id
-    inner join users
-        on user_timeline.user_id = users.user_id
+    select *
+    from rows_of_shown_users
     qualify
         row_number() over (
-            partition by shown_users.shown_user_number
-            order by user_timeline.row_number desc
+            partition by shown_user_number
+            order by rows_of_shown_users.row_number desc
         ) <= {{ var('shown_rows_per_user') }}
 
 ),
@@ -94,25 +110,24 @@ shown_rows as (
 shown_steps as (
 
     select
-        sessions_aggregated.session_id,
-        sessions_aggregated.session_key,
-        sessions_aggregated.session_started_at,
-        sessions_aggregated.count_actions,
-        sessions_aggregated.path_codes,
-        generate_subscripts(sessions_aggregated.path_codes, 1) as step_number,
-        unnest(sessions_aggregated.path_codes) as path_code
-    from sessions_aggregated
+        sessions.session_key,
+        sessions.session_started_at,
+        sessions.count_actions,
+        sessions.path_codes,
+        generate_subscripts(sessions.path_codes, 1) as step_number,
+        unnest(sessions.path_codes) as path_code
+    from sessions
     inner join shown_rows
-        on sessions_aggregated.session_id = shown_rows.session_id
+        on sessions.session_key = shown_rows.session_key
 
 ),
 
 steps_named as (
 
     select
-        shown_steps.session_id,
+        shown_steps.session_key,
         shown_steps.step_number,
-        event_types.event_short_name,
+        short_names.event_short_name,
         {{ path_repeats(
             'shown_steps.path_codes', 'shown_steps.step_number', 'shown_steps.count_actions'
         ) }} as count_repeats,
@@ -125,24 +140,22 @@ steps_named as (
             shown_steps.session_key = session_events.session_key
             and {{ action_number_of('shown_steps.path_code') }}
             = session_events.action_number
-    inner join event_names
-        on {{ event_code_of('shown_steps.path_code') }} = event_names.event_code
-    inner join event_types
-        on event_names.event_name = event_types.event_name
+    inner join short_names
+        on {{ event_code_of('shown_steps.path_code') }} = short_names.event_code
 
 ),
 
 steps_listed as (
 
     select
-        session_id,
+        session_key,
         count(*) as count_path_steps,
         {{ json_list(
             ['event_short_name', 'count_repeats', 'seconds_after_start'],
             'step_number', 'step_number <= ' ~ var('shown_steps_per_session')
         ) }} as path_steps
     from steps_named
-    group by session_id
+    group by session_key
 
 ),
 
@@ -163,24 +176,28 @@ rows_described as (
         shown_rows.result,
         shown_rows.count_events,
         shown_rows.duration_seconds,
-        {{ short_name('sessions.expected_event_name') }} as expected_event_name,
-        sessions.is_converted
+        {{ short_name('outcomes.expected_event_name') }} as expected_event_name,
+        outcomes.outcome = 'converted'
         or funnel_stages.stage_outcome is not null as has_reached_goal,
-        {{ short_name('sessions.last_event_name') }} as last_event_name,
+        last_events.event_short_name as last_event_name,
         sessions.platform,
-        sessions.is_bounce,
+        outcomes.is_bounce,
         shown_rows.ambient_summary,
         steps_listed.count_path_steps,
         steps_listed.path_steps
     from shown_rows
     left join sessions
-        on shown_rows.session_id = sessions.session_id
+        on shown_rows.session_key = sessions.session_key
+    left join outcomes
+        on shown_rows.session_key = outcomes.session_key
+    left join short_names as last_events
+        on sessions.last_event_code = last_events.event_code
     left join funnel_stages
         on
-            sessions.furthest_funnel = funnel_stages.funnel
-            and sessions.furthest_stage_order = funnel_stages.stage_order
+            outcomes.furthest_funnel = funnel_stages.funnel
+            and outcomes.furthest_stage_order = funnel_stages.stage_order
     left join steps_listed
-        on shown_rows.session_id = steps_listed.session_id
+        on shown_rows.session_key = steps_listed.session_key
 
 )
 

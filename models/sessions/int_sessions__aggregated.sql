@@ -119,14 +119,6 @@ contexts_of_sessions as (
 
 ),
 
-last_sessions as (
-
-    select max(session_key) as session_key
-    from events_aggregated
-    group by {{ user_number_of('session_key') }}
-
-),
-
 {# the name of event n at place n #}
 event_names as (
 
@@ -148,7 +140,10 @@ sessions_aggregated as (
         events_aggregated.session_started_at,
         events_aggregated.session_ended_at,
         {{ reporting_date('events_aggregated.session_started_at') }} as session_date,
-        {{ seconds_between('session_started_at', 'session_ended_at') }}
+        {{ seconds_between(
+            'events_aggregated.session_started_at',
+            'events_aggregated.session_ended_at'
+        ) }}
             as duration_seconds,
         events_aggregated.count_events,
         events_aggregated.count_actions,
@@ -167,7 +162,8 @@ sessions_aggregated as (
         contexts_of_sessions.platform,
         contexts_of_sessions.app_version,
         contexts_of_sessions.city,
-        last_sessions.session_key is not null as is_last_of_user
+        {{ reporting_date('next_sessions.session_started_at') }} as next_session_date,
+        next_sessions.session_key is null as is_last_of_user
     from events_aggregated
     inner join users
         on {{ user_number_of('events_aggregated.session_key') }} = users.user_number
@@ -175,8 +171,8 @@ sessions_aggregated as (
         on events_aggregated.session_key = contexts_of_sessions.session_key
     left join starters_listed
         on events_aggregated.session_key = starters_listed.session_key
-    left join last_sessions
-        on events_aggregated.session_key = last_sessions.session_key
+    left join events_aggregated as next_sessions
+        on events_aggregated.session_key + 1 = next_sessions.session_key
     cross join event_names
 
 )
