@@ -17,6 +17,7 @@
             'journey_top_events': [1, 1000],
             'journey_top_paths': [1, 1000],
             'shown_users': [1, 1000000],
+            'shown_sessions': [1, 1000000],
             'shown_rows_per_user': [1, 1000],
             'shown_steps_per_session': [1, 1000],
             'drop_off_step_rate': [0, 1],
@@ -30,7 +31,7 @@
         {% for name in [
             'display_name_digits', 'journey_max_steps', 'retention_weeks', 'min_comparison_sessions',
             'journey_shown_steps', 'journey_top_events', 'journey_top_paths',
-            'shown_users', 'shown_rows_per_user', 'shown_steps_per_session',
+            'shown_users', 'shown_sessions', 'shown_rows_per_user', 'shown_steps_per_session',
         ] if var(name) is not integer %}
             {% do stop("The var " ~ name ~ " is '" ~ var(name) ~ "'; it must be a whole number.") %}
         {% endfor %}

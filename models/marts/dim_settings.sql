@@ -63,6 +63,7 @@ settings as (
         {{ number_var('journey_top_paths') }} as journey_top_paths,
         {{ number_var('retention_weeks') }} as retention_weeks,
         {{ number_var('shown_users') }} as shown_users,
+        {{ number_var('shown_sessions') }} as shown_sessions,
         {{ number_var('shown_rows_per_user') }} as shown_rows_per_user
     from as_of
     cross join sessions_aggregated

@@ -66,14 +66,21 @@ shown_users as (
     select
         users.user_number,
         {{ short_name(display_name('users.user_id')) }} as display_name,
-        row_number() over (
-            order by sessions.session_started_at desc, users.user_id asc
-        ) as shown_user_number
+        row_number() over newest_first as shown_user_number,
+        sum(least(sessions.user_session_number, {{ var('shown_rows_per_user') }}))
+            over newest_first as count_sessions_so_far
     from sessions
     inner join users
         on sessions.user_number = users.user_number
     where sessions.is_last_of_user
-    qualify shown_user_number <= {{ var('shown_users') }}
+    window
+        newest_first as (
+            order by sessions.session_started_at desc, users.user_id asc
+            rows between unbounded preceding and current row
+        )
+    qualify
+        shown_user_number <= {{ var('shown_users') }}
+        and count_sessions_so_far <= {{ var('shown_sessions') }}
 
 ),
 

@@ -762,7 +762,8 @@ WRONG_VARS = [
         for value in ["12", 0, 1001]
     ),
     *(
-        ("shown_users", value, f"The var shown_users is '{value}'; it must be a number from 1 to 1000000.")
+        (name, value, f"The var {name} is '{value}'; it must be a number from 1 to 1000000.")
+        for name in ["shown_users", "shown_sessions"]
         for value in [0, None, 1_000_001]
     ),
     *(
@@ -773,7 +774,7 @@ WRONG_VARS = [
         (name, value, f"The var {name} is '{value}'; it must be a whole number.")
         for name, value in [
             ("display_name_digits", 4.5), ("journey_max_steps", 2.5), ("retention_weeks", 1.5),
-            ("min_comparison_sessions", 30.5), ("shown_users", 1.5), *((name, 1.5) for name in WHAT_PAGES_SHOW),
+            ("min_comparison_sessions", 30.5), ("shown_users", 1.5), ("shown_sessions", 1.5), *((name, 1.5) for name in WHAT_PAGES_SHOW),
         ]
     ),
     *(
@@ -856,6 +857,7 @@ LEGAL_VARS = {
         "retention_weeks": 1,
         "min_comparison_sessions": 2,
         "shown_users": 1,
+        "shown_sessions": 1,
         **dict.fromkeys(WHAT_PAGES_SHOW, 1),
         "drop_off_step_rate": 0,
         "high_drop_share": 0,
@@ -879,6 +881,7 @@ LEGAL_VARS = {
         "retention_weeks": 1000,
         "min_comparison_sessions": 1_000_000_000,
         "shown_users": 1_000_000,
+        "shown_sessions": 1_000_000,
         **dict.fromkeys(WHAT_PAGES_SHOW, 1000),
         "drop_off_step_rate": 1,
         "high_drop_share": 1.0,
