@@ -119,6 +119,21 @@ contexts_of_sessions as (
 
 ),
 
+next_sessions as (
+
+    select
+        session_key,
+        lead(session_key) over user_sessions as next_session_key,
+        lead(session_started_at) over user_sessions as next_started_at
+    from events_aggregated
+    window
+        user_sessions as (
+            partition by {{ user_number_of('session_key') }}
+            order by session_key
+        )
+
+),
+
 {# the name of event n at place n #}
 event_names as (
 
@@ -162,8 +177,8 @@ sessions_aggregated as (
         contexts_of_sessions.platform,
         contexts_of_sessions.app_version,
         contexts_of_sessions.city,
-        {{ reporting_date('next_sessions.session_started_at') }} as next_session_date,
-        next_sessions.session_key is null as is_last_of_user
+        {{ reporting_date('next_sessions.next_started_at') }} as next_session_date,
+        next_sessions.next_session_key is null as is_last_of_user
     from events_aggregated
     inner join users
         on {{ user_number_of('events_aggregated.session_key') }} = users.user_number
@@ -171,8 +186,8 @@ sessions_aggregated as (
         on events_aggregated.session_key = contexts_of_sessions.session_key
     left join starters_listed
         on events_aggregated.session_key = starters_listed.session_key
-    left join events_aggregated as next_sessions
-        on events_aggregated.session_key + 1 = next_sessions.session_key
+    left join next_sessions
+        on events_aggregated.session_key = next_sessions.session_key
     cross join event_names
 
 )
