@@ -24,7 +24,7 @@
 
 {# how often the event of the nth step came in a row #}
 {% macro path_repeats(path_codes, step_number, count_actions) -%}
-    coalesce({{ path_codes }}[{{ step_number }} + 1] >> 32, {{ count_actions }} + 1) - ({{ path_codes }}[{{ step_number }}] >> 32)
+    coalesce({{ action_number_of(path_codes ~ '[' ~ step_number ~ ' + 1]') }}, {{ count_actions }} + 1) - {{ action_number_of(path_codes ~ '[' ~ step_number ~ ']') }}
 {%- endmacro %}
 
 {# `search → select_seat (3x)` #}

@@ -1,4 +1,5 @@
-{# Statistics as expressions, each to 1e-6 of scipy's, tested in tests/python/test_statistics.py. #}
+{# Statistics as expressions, held against scipy's in tests/python/test_statistics.py; each says
+   how near it comes. #}
 
 {# The squared residuals of users about a ratio of sums, sum(total) / sum(count), from sums alone:
    a user's residual is total - mean x count. Exact sums, so that no order of rows shows; what
@@ -50,7 +51,7 @@
 {%- endmacro %}
 
 {# half the width of a 95 % interval in standard errors: the 97.5 % point of Student's t;
-   from 3 degrees on Abramowitz and Stegun 26.7.5, about the normal point, to 0.004 and less #}
+   from 3 degrees on Abramowitz and Stegun 26.7.5, about the normal point: to 0.004 with 3, to 0.0003 from 5 on #}
 {% macro t_of_95_percent(df) -%}
     case
         when {{ df }} = 1 then 12.706205

@@ -82,13 +82,18 @@
     interval '{{ "%f" | format(seconds | float) }} seconds'
 {%- endmacro %}
 
+{# what the clock on the wall shows in reporting_timezone #}
+{% macro reporting_time(timestamp_utc) -%}
+    {%- if var('reporting_timezone') == 'UTC' -%}
+        {{ timestamp_utc }}
+    {%- else -%}
+        ({{ timestamp_utc }} at time zone 'UTC') at time zone '{{ var("reporting_timezone") }}'
+    {%- endif -%}
+{%- endmacro %}
+
 {# the date on the wall in reporting_timezone #}
 {% macro reporting_date(timestamp_utc) -%}
-    {%- if var('reporting_timezone') == 'UTC' -%}
-        cast({{ timestamp_utc }} as date)
-    {%- else -%}
-        cast(({{ timestamp_utc }} at time zone 'UTC') at time zone '{{ var("reporting_timezone") }}' as date)
-    {%- endif -%}
+    cast({{ reporting_time(timestamp_utc) }} as date)
 {%- endmacro %}
 
 {# the midnight that begins a date in reporting_timezone, UTC #}
@@ -102,13 +107,7 @@
 
 {# what the clock on the wall shows in reporting_timezone, as text that no reader's zone shifts #}
 {% macro local_time_text(timestamp_utc, pattern='%H:%M:%S') -%}
-    strftime(
-        {%- if var('reporting_timezone') == 'UTC' -%}
-        {{ timestamp_utc }}
-        {%- else -%}
-        cast(({{ timestamp_utc }} at time zone 'UTC') at time zone '{{ var("reporting_timezone") }}' as timestamp)
-        {%- endif -%}
-    , '{{ pattern }}')
+    strftime(cast({{ reporting_time(timestamp_utc) }} as timestamp), '{{ pattern }}')
 {%- endmacro %}
 
 {# the moment the build began, unless the var says another #}
