@@ -13,8 +13,10 @@
         {% do run_query(
             'create table if not exists ' ~ builds_relation() ~ ' ('
             ~ 'build_number integer, is_incremental boolean, is_finished boolean, '
-            ~ 'build_clock timestamp, fingerprint varchar)'
+            ~ 'build_clock timestamp, fingerprint varchar, refits boolean)'
         ) %}
+        {# of a version that fitted nothing #}
+        {% do run_query('alter table ' ~ builds_relation() ~ ' add column if not exists refits boolean') %}
         {% set query %}
             insert into {{ builds_relation() }}
             select
@@ -24,7 +26,8 @@
                     as is_incremental,
                 false as is_finished,
                 {{ build_clock() }} as build_clock,
-                '{{ project_fingerprint() }}' as fingerprint
+                '{{ project_fingerprint() }}' as fingerprint,
+                {{ flags.FULL_REFRESH or var('refit') }} as refits
             from {{ builds_relation() }}
         {% endset %}
         {% do run_query(query) %}
@@ -77,6 +80,8 @@
         'journey_max_steps', 'retention_weeks', 'min_comparison_sessions',
         'journey_shown_steps', 'journey_top_events', 'journey_top_paths',
         'shown_users', 'shown_sessions', 'shown_rows_per_user', 'shown_steps_per_session',
+        'patterns_fewest', 'patterns_most', 'pattern_sample_sessions', 'pattern_target_share',
+        'risk_train_share', 'min_benchmark_sessions', 'high_impact_share',
         'drop_off_step_rate', 'high_drop_share', 'display_name_digits', 'show_user_ids',
     ]) }}
 {% endmacro %}

@@ -20,6 +20,13 @@
             'shown_sessions': [1, 1000000],
             'shown_rows_per_user': [1, 1000],
             'shown_steps_per_session': [1, 1000],
+            'patterns_fewest': [2, 100],
+            'patterns_most': [2, 100],
+            'pattern_sample_sessions': [100, 1000000],
+            'pattern_target_share': [0, 1],
+            'risk_train_share': [0.1, 0.9],
+            'min_benchmark_sessions': [2, most],
+            'high_impact_share': [0, 1],
             'drop_off_step_rate': [0, 1],
             'high_drop_share': [0, 1],
             'display_name_digits': [1, 32],
@@ -32,6 +39,7 @@
             'display_name_digits', 'journey_max_steps', 'retention_weeks', 'min_comparison_sessions',
             'journey_shown_steps', 'journey_top_events', 'journey_top_paths',
             'shown_users', 'shown_sessions', 'shown_rows_per_user', 'shown_steps_per_session',
+            'patterns_fewest', 'patterns_most', 'pattern_sample_sessions', 'min_benchmark_sessions',
         ] if var(name) is not integer %}
             {% do stop("The var " ~ name ~ " is '" ~ var(name) ~ "'; it must be a whole number.") %}
         {% endfor %}
@@ -43,8 +51,11 @@
         {% if not run_query('select 1 from pg_timezone_names() where name = ' ~ sql_text(var('reporting_timezone') | string)) | length %}
             {% do stop("The var reporting_timezone is '" ~ var('reporting_timezone') ~ "', which is no time zone; write an IANA name like Asia/Kolkata.") %}
         {% endif %}
-        {% if var('show_user_ids') is not boolean %}
-            {% do stop("The var show_user_ids is '" ~ var('show_user_ids') ~ "'; it must be true or false.") %}
+        {% for name in ['show_user_ids', 'refit'] if var(name) is not boolean %}
+            {% do stop("The var " ~ name ~ " is '" ~ var(name) ~ "'; it must be true or false.") %}
+        {% endfor %}
+        {% if var('patterns_fewest') > var('patterns_most') %}
+            {% do stop("The var patterns_fewest is " ~ var('patterns_fewest') ~ ", which is more than patterns_most, " ~ var('patterns_most') ~ ".") %}
         {% endif %}
         {% if not modules.re.fullmatch('[0-9]+([.][0-9]+)? ?[KMGT]i?B', var('memory_limit') | string) %}
             {% do stop("The var memory_limit is '" ~ var('memory_limit') ~ "'; write it like 4GB.") %}

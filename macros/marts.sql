@@ -57,3 +57,16 @@
 {% macro counted(count, label) -%}
     {{ count }} || ' ' || {{ label }} || case when {{ count }} = 1 then '' else 's' end
 {%- endmacro %}
+
+{# 7.4 % #}
+{% macro percent(share) -%}
+    printf('%.1f', 100 * {{ share }}) || ' %'
+{%- endmacro %}
+
+{# 43 seconds, 4.3 minutes #}
+{% macro told_duration(seconds) -%}
+    case
+        when {{ seconds }} < 60 then printf('%.0f', {{ seconds }}) || ' seconds'
+        else printf('%.1f', {{ seconds }} / 60) || ' minutes'
+    end
+{%- endmacro %}
