@@ -96,6 +96,11 @@
     cast({{ reporting_time(timestamp_utc) }} as date)
 {%- endmacro %}
 
+{# the hour on the wall in reporting_timezone, 0..23 #}
+{% macro reporting_hour(timestamp_utc) -%}
+    cast(extract(hour from {{ reporting_time(timestamp_utc) }}) as integer)
+{%- endmacro %}
+
 {# the midnight that begins a date in reporting_timezone, UTC #}
 {% macro local_midnight(date) -%}
     {%- if var('reporting_timezone') == 'UTC' -%}

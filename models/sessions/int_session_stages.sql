@@ -235,6 +235,19 @@ chains_ranked as (
 
 ),
 
+{# with a window another chain may have been there before the one that counts #}
+stages_first_reached as (
+
+    select
+        session_key,
+        funnel,
+        stage_order,
+        min(event_number) as first_event_number
+    from chains
+    group by session_key, funnel, stage_order
+
+),
+
 chains_that_count as (
 
     select
@@ -242,8 +255,14 @@ chains_that_count as (
         chains.funnel,
         chains.stage_order,
         chains.event_number,
-        chains.reached_at
+        chains.reached_at,
+        stages_first_reached.first_event_number
     from chains
+    inner join stages_first_reached
+        on
+            chains.session_key = stages_first_reached.session_key
+            and chains.funnel = stages_first_reached.funnel
+            and chains.stage_order = stages_first_reached.stage_order
     inner join chains_ranked
         on
             chains.session_key = chains_ranked.session_key
