@@ -50,8 +50,9 @@ setup-browser:
 
 land: setup
 ifeq ($(DROPOFF_EVENTS),$(DEMO_EVENTS))
-	@$(STEP) land --inputs landing/simulate.py --outputs $(DEMO_EVENTS) landing/truth -- \
-	    $(PYTHON) landing/simulate.py --seed $(SEED) --scale $(SCALE) --out $(DEMO_EVENTS) --truth landing/truth
+	@$(STEP) land --inputs landing/simulate.py --outputs $(DEMO_EVENTS) landing/truth landing/interventions -- \
+	    $(PYTHON) landing/simulate.py --seed $(SEED) --scale $(SCALE) --out $(DEMO_EVENTS) --truth landing/truth \
+	    --ledger landing/interventions
 endif
 
 check: land
@@ -99,4 +100,4 @@ test:
 	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 clean:
-	rm -rf .steps logs target warehouse.duckdb warehouse.checks.ndjson landing/events landing/truth reports/build reports/.evidence
+	rm -rf .steps logs target warehouse.duckdb warehouse.checks.ndjson landing/events landing/truth landing/interventions reports/build reports/.evidence

@@ -1,6 +1,7 @@
 """The demo app: a bus-ticket booking app, simulated with known truth.
 
     python landing/simulate.py --seed 1 --scale 1 --out landing/events --truth landing/truth
+        --ledger landing/interventions
 
 Scale 1 is the user's own size: 37,058 sessions of about 604,000 events, 2026-01-12 to 2026-02-16.
 The figures of the spec are constructed, not hoped for: sessions, furthest stages, end events,
@@ -10,8 +11,13 @@ that memory stays bounded. The same seed and scale give the same files, byte for
 
 One block comes about in this order, a function for each step:
 calendar (who comes on which day, how often) -> kinds (which starters open each session) ->
-outcomes (furthest stage, end event, bounce) -> sizes (events, duration) -> starts -> events ->
-dirt -> rows. Times are milliseconds since 1970, UTC, until they are written.
+outcomes (furthest stage, end event, bounce) -> interventions (which arm, whose outcome changes) ->
+sizes (events, duration) -> starts -> events -> assignments -> dirt -> rows. Times are milliseconds
+since 1970, UTC, until they are written.
+
+Two interventions are randomised over the sessions that reach their stage, half and half: one wins
+bookings, one does nothing. The app notes its assignments in a ledger; what they truly did is in
+the truth folder. Both draw from a generator of their own.
 """
 
 from __future__ import annotations
@@ -25,6 +31,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 from typing import NoReturn
 
@@ -277,6 +284,43 @@ SPEC_PUSH_FAILURES = (1.41, 2.39, 3.62, 4.43, 5.58)  # days from the first midni
 SPEC_PLATFORM, SPEC_CITY, SPEC_VERSION = "android", "Pune", "5.2.0"
 
 
+@dataclass(frozen=True)
+class Intervention:
+    """Something the treated see when they reach a stage, and the control sessions do not."""
+
+    name: str
+    stage: int
+    stage_name: str  # in seeds/funnel_stages.csv
+    losses: tuple[int, ...]  # furthest stages of the sessions it may win
+    share_won: float  # of the pairs that `exchange` may make; 0 does nothing
+
+
+AT_SEATS = (SEAT_CHOSEN, BOOKING_SEEN)
+INTERVENTIONS = (  # 0.1 of the pairs make about five percentage points of conversion
+    Intervention("limited_seats_notice", SEAT_CHOSEN, "select_seat", AT_SEATS, 0.1),
+    Intervention("trust_badges", PAYING, "payment_page", (PAYING,), 0.0),
+)
+ARMS, CONTROL, TREATED, NOT_ASSIGNED = ("control", "treated"), 0, 1, -1
+PLANNED_TREATED_SHARE = 0.5
+ASSIGNED_DAYS = range(7, 28)  # 2026-01-19 to 2026-02-08: all outcomes are known when the data end
+NOTED_AFTER = 200  # from the event that reaches the stage to the assignment
+BLANKS = (None, "", "  ")
+BROKEN_TEXTS = {
+    "assignment_id": BLANKS,
+    "intervention": BLANKS,
+    "user_id": BLANKS,
+    "arm": ("variant b", "variant c", "holdout"),
+}
+COUNT_ASSIGNMENT_REASONS = len(BROKEN_TEXTS) + 2  # an assigned_at in 1970, one a year ahead
+BROKEN_ASSIGNMENTS = 3  # for each reason, in each block
+# fmt: off
+EFFECT_COUNTS = (
+    "count_treated", "count_control", "converted_treated", "converted_control", "count_exchanged",
+)
+# fmt: on
+LEDGER_STREAM = 1  # behind (seed, block number); a 0 there would repeat the block's own draws
+
+
 def apportion(total: int, weights: Sequence[float] | Array) -> Array:
     """Whole numbers in proportion to the weights that sum to the total, by largest remainder."""
     weights = np.asarray(weights, dtype=float)
@@ -454,8 +498,11 @@ def assign_outcomes(rng: Rng, frame: pd.DataFrame) -> None:
     frame["stage"], frame["end"], frame["bounced"] = stage, end, bounced
 
 
-def exchange(rng: Rng, frame: pd.DataFrame, give: Array, take: Array, share: float) -> None:
-    """Swap outcomes between a share of the possible pairs of one kind, so that all totals stay."""
+def exchange(rng: Rng, frame: pd.DataFrame, give: Array, take: Array, share: float) -> Array:
+    """Swap outcomes between a share of the possible pairs of one kind, so that all totals stay.
+
+    Returns which sessions have another's outcome now.
+    """
     kind, swapped = frame["kind"].to_numpy(), np.arange(len(frame))
     for number in range(len(KINDS)):
         pools = [rng.permutation(np.flatnonzero(mask & (kind == number))) for mask in (give, take)]
@@ -464,6 +511,7 @@ def exchange(rng: Rng, frame: pd.DataFrame, give: Array, take: Array, share: flo
         swapped[np.r_[a, b]] = np.r_[b, a]
     for column in ("stage", "end", "bounced"):
         frame[column] = frame[column].to_numpy()[swapped]
+    return swapped != np.arange(len(frame))
 
 
 def leads_to_login(frame: pd.DataFrame) -> Array:
@@ -482,6 +530,38 @@ def correlate_outcomes(rng: Rng, frame: pd.DataFrame, platform: Array) -> None:
     exchange(rng, frame, ~ios & (stage >= PAID), ios & (stage == PAYING), IOS_PAYMENT_WIN)
     before, at_login = leads_to_login(frame), (frame["end"] == CODE["login"]).to_numpy()
     exchange(rng, frame, at_login & ~before, before & ~at_login, 1.0)
+
+
+def intervene(rng: Rng, frame: pd.DataFrame) -> Array:
+    """Draw the arms, exact halves of a shuffle, and give bookings of the control to the treated.
+
+    Adds changed_by (number of the intervention, -1: none); returns the arms, of shape
+    (interventions, sessions). Sessions that end on login keep their outcome: a User Login follows.
+    """
+    arms = np.full((len(INTERVENTIONS), len(frame)), NOT_ASSIGNED)
+    in_time, changed_by = frame["day"].isin(ASSIGNED_DAYS).to_numpy(), np.full(len(frame), -1)
+    for number, (arm, intervention) in enumerate(zip(arms, INTERVENTIONS, strict=True)):
+        stage, able = frame["stage"].to_numpy(), (frame["end"] != CODE["login"]).to_numpy()
+        assigned = in_time & (stage >= intervention.stage)
+        arm[assigned] = exact_mask(rng, assigned.sum(), PLANNED_TREATED_SHARE)
+        booked = (arm == CONTROL) & (stage >= PAID)
+        lost = (arm == TREATED) & np.isin(stage, intervention.losses)
+        changed = exchange(rng, frame, booked & able, lost & able, intervention.share_won)
+        changed_by[changed] = number
+    frame["changed_by"] = changed_by
+    return arms
+
+
+def count_effects(frame: pd.DataFrame, arms: Array) -> Array:
+    """Count what came of each intervention, a column for each of EFFECT_COUNTS."""
+    booked, changed_by = (frame["stage"] >= PAID).to_numpy(), frame["changed_by"].to_numpy()
+    counts = []
+    for number, arm in enumerate(arms):
+        groups = [arm == TREATED, arm == CONTROL]
+        groups += [booked & group for group in groups]
+        pairs = (changed_by == number) & (arm == TREATED)
+        counts.append([np.count_nonzero(group) for group in (*groups, pairs)])
+    return np.array(counts)
 
 
 def assign_behaviours(rng: Rng, frame: pd.DataFrame) -> None:
@@ -713,6 +793,7 @@ def spec_sessions(user: int) -> tuple[pd.DataFrame, list[Array]]:
         fact |= {"stage": sum(name in names for name in FUNNEL), "end": CODE[names[-1]]}
         fact |= {"start": FIRST_DAY + day * DAY + start, "duration": seconds * SECOND}
         fact |= {"version": VERSIONS.index(SPEC_VERSION), "bounced": False, "still_open": False}
+        fact |= {"changed_by": -1}
         facts.append(fact)
     return pd.DataFrame(facts), codes
 
@@ -730,6 +811,35 @@ def spec_events(rng: Rng, first_row: int) -> list[tuple[Array, Array, Array]]:
     return [*parts, (np.full(len(at), before), np.full(len(at), CODE[AMBIENT]), at)]
 
 
+def make_assignments(
+    rng: Rng, frame: pd.DataFrame, skew: Array, arms: Array, events: tuple[Array, Array, Array]
+) -> dict[str, Array]:
+    """Make the ledger's rows: the arm of each session, noted soon after it reaches the stage.
+
+    The events are those of make_events. An assignment lies before the session's next event; where
+    there is none, at the event itself, so that it never lies behind its session.
+    """
+    row, name, at = events
+    next_at = np.where(np.r_[row[1:] == row[:-1], False], np.r_[at[1:], 0], at + 1)
+    noted_at = np.minimum(at + NOTED_AFTER, next_at - 1)
+    reaching = []
+    for arm, intervention in zip(arms, INTERVENTIONS, strict=True):
+        reaches = np.flatnonzero(name == CODE[FUNNEL[intervention.stage - 1]])
+        reaches = reaches[np.r_[True, row[reaches[1:]] != row[reaches[:-1]]]]
+        reaching.append(reaches[arm[row[reaches]] != NOT_ASSIGNED])
+    event = np.concatenate(reaching)
+    number = np.repeat(np.arange(len(arms)), [len(reaches) for reaches in reaching])
+    user = frame["user"].to_numpy()[row[event]]
+    return {
+        "assignment_id": random_ids(rng, len(event)),
+        "intervention": number,
+        "user": user,
+        "arm": arms[number, row[event]],
+        "assigned_at": noted_at[event] + skew[user],
+        "received_at": receive(rng, noted_at[event], np.ones(len(event), dtype=bool)),
+    }
+
+
 @dataclass
 class Block:
     """Some users with all their sessions and rows. Codes stand for texts until they are written."""
@@ -739,11 +849,14 @@ class Block:
     rows: dict[str, Array]  # the columns of the landing rows, of equal length
     broken: pa.Table  # the rows to be rejected, as text
     truth: dict[str, Array]  # event_id and session row (-1: none) of each event
+    assignments: pa.Table  # the rows of the ledger
+    effects: Array  # shape (interventions, EFFECT_COUNTS)
 
 
 def make_block(seed: int, number: int, size: float) -> Block:
     """One block of users, at most of scale 1; the first holds the user of the spec."""
     rng = np.random.default_rng([seed, number])
+    ledger_rng = np.random.default_rng([seed, number, LEDGER_STREAM])
     counts = apportion(round(COUNT_SESSIONS * size), [kind.sessions for kind in KINDS])
     holds_spec_user = number == 0
     if holds_spec_user:
@@ -753,12 +866,16 @@ def make_block(seed: int, number: int, size: float) -> Block:
     frame["version"] = versions_of(people["lag"][frame["user"]], frame["day"].to_numpy())
     assign_outcomes(rng, frame)
     correlate_outcomes(rng, frame, people["platform"][frame["user"]])
+    arms = intervene(ledger_rng, frame)
+    effects = count_effects(frame, arms)
     assign_behaviours(rng, frame)
     assign_sizes(rng, frame)
     assign_starts(rng, frame)
     leave_open(rng, frame, max(1, round(COUNT_STILL_OPEN * size)))
     people["skew"][frame["user"][frame["still_open"]]] = 0
     parts = [make_events(rng, frame), make_ambient(rng, frame, round(COUNT_AMBIENT * size))]
+    assignments = make_assignments(ledger_rng, frame, people["skew"], arms, parts[0])
+    assignments = soil_assignments(ledger_rng, assignments, people["id"])
     spared = None
     if holds_spec_user:
         spared = len(people["id"])
@@ -767,14 +884,15 @@ def make_block(seed: int, number: int, size: float) -> Block:
         person = spec_person()
         people = {key: np.concatenate([people[key], person[key]]) for key in people}
     row, name, at = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    return soil(rng, frame, people, row, name, at, spared, size)
+    rows, broken, truth = soil(rng, frame, people, row, name, at, spared, size)
+    return Block(people["id"], frame, rows, broken, truth, assignments, effects)
 
 
 def soil(
     rng: Rng, frame: pd.DataFrame, people: dict[str, Array],
     row: Array, name: Array, at: Array, spared: int | None, size: float,
-) -> Block:  # fmt: skip
-    """Make the block as it lands: delays, clocks that are off, gaps, copies, rows to reject."""
+) -> tuple[dict[str, Array], pa.Table, dict[str, Array]]:  # fmt: skip
+    """Make rows, rows to reject and truth: delays, clocks that are off, gaps, copies."""
     user = frame["user"].to_numpy()[row]
     open_to_dirt = np.ones(len(row), dtype=bool) if spared is None else user != spared
     rows = {
@@ -792,15 +910,30 @@ def soil(
     session = np.where(name == CODE[AMBIENT], -1, row)
     truth = {"event_id": rows["event_id"], "session": session}
     able = open_to_dirt & (rows["received_at"] < END - HOUR)
-    copies = take(rows, pick(rng, able, round(DUPLICATE_SHARE * len(row))))
+    copies = copy_some(rng, rows, able)
+    count = 5 * max(FEWEST_REJECTED, round(COUNT_REJECTED * size))
+    broken = break_rows(rng, take(rows, pick(rng, able, count)), people["id"])
+    rows = {key: np.concatenate([values, copies[key]]) for key, values in rows.items()}
+    return rows, broken, truth
+
+
+def copy_some(rng: Rng, rows: dict[str, Array], able: Array) -> dict[str, Array]:
+    """Copies of a few of those able to have one, received later."""
+    copies = take(rows, pick(rng, able, round(DUPLICATE_SHARE * len(able))))
     received = copies["received_at"]
     copies["received_at"] = received + log_uniform(
         rng, np.full(len(received), SECOND), np.minimum(LONGEST_TO_COPY, END - 1 - received)
     )
-    count = 5 * max(FEWEST_REJECTED, round(COUNT_REJECTED * size))
-    broken = break_rows(rng, take(rows, pick(rng, able, count)), people["id"])
-    rows = {key: np.concatenate([values, copies[key]]) for key, values in rows.items()}
-    return Block(people["id"], frame, rows, broken, truth)
+    return copies
+
+
+def soil_assignments(rng: Rng, rows: dict[str, Array], users: Array) -> pa.Table:
+    """Make the ledger as it lands: with copies and rows to reject."""
+    able = np.ones(len(rows["user"]), dtype=bool)
+    copies = copy_some(rng, rows, able)
+    chosen = pick(rng, able, COUNT_ASSIGNMENT_REASONS * BROKEN_ASSIGNMENTS)
+    broken = break_assignments(rng, take(rows, chosen), users)
+    return pa.concat_tables([to_ledger(rows, users), to_ledger(copies, users), broken])
 
 
 def take(rows: dict[str, Array], chosen: Array) -> dict[str, Array]:
@@ -842,11 +975,23 @@ def break_rows(rng: Rng, rows: dict[str, Array], users: Array) -> pa.Table:
     ahead = pd.to_timedelta([301, 4_000, 172_800, 31_536_000], unit="s").to_numpy()
     parts = np.array_split(np.arange(len(frame)), 5)
     for column, part in zip(("event_id", "user_id", "event_name"), parts, strict=False):
-        frame.loc[part, column] = np.resize(np.array([None, "", "  "], dtype=object), len(part))
+        frame.loc[part, column] = np.resize(np.array(BLANKS, dtype=object), len(part))
     frame.loc[parts[3], "event_time"] = np.resize(unset, len(parts[3]))
     received = frame.loc[parts[4], "received_at"].to_numpy()
     frame.loc[parts[4], "event_time"] = received + np.resize(ahead, len(received))
     return pa.Table.from_pandas(frame, schema=SCHEMA, preserve_index=False)
+
+
+def break_assignments(rng: Rng, rows: dict[str, Array], users: Array) -> pa.Table:
+    """Rows under new ids, a few for each reason to reject an assignment that parquet can carry."""
+    rows["assignment_id"] = random_ids(rng, len(rows["user"]))
+    frame = to_ledger(rows, users).to_pandas()
+    parts = np.array_split(np.arange(len(frame)), COUNT_ASSIGNMENT_REASONS)
+    for (column, values), part in zip(BROKEN_TEXTS.items(), parts, strict=False):
+        frame.loc[part, column] = np.resize(np.array(values, dtype=object), len(part))
+    frame.loc[parts[-2], "assigned_at"] = np.datetime64("1970-01-01T00:00:07")
+    frame.loc[parts[-1], "assigned_at"] = frame.loc[parts[-1], "received_at"] + pd.Timedelta("365D")
+    return pa.Table.from_pandas(frame, schema=LEDGER_SCHEMA, preserve_index=False)
 
 
 TEXT_COLUMNS = {
@@ -863,12 +1008,18 @@ SCHEMA = pa.schema([
     ("received_at", TIME), ("platform", TEXT), ("app_version", TEXT), ("city", TEXT),
     ("properties", TEXT),
 ])
+LEDGER_SCHEMA = pa.schema([
+    ("assignment_id", TEXT), ("intervention", TEXT), ("unit", TEXT), ("user_id", TEXT),
+    ("session_id", TEXT), ("stage", TEXT), ("arm", TEXT), ("planned_treated_share", pa.float64()),
+    ("assigned_at", TIME), ("received_at", TIME),
+])
 # fmt: on
 TRUTH_SCHEMA = pa.schema([("event_id", TEXT), ("true_session", pa.int64())])
 LARGEST_BLOCK = 1.0  # as a scale
 BLOCKS_AT_ONCE = 6  # some 3.7 million rows in memory
 LANDING_FILE = re.compile(r"\d{4}-\d{2}-\d{2}(-\d{3})?\.parquet(\.part)?")
-TRUTH_FILE = re.compile(r"(events|sessions)(-\d{3})?\.parquet(\.part)?")
+TRUTH_FILE = re.compile(r"((events|sessions)(-\d{3})?|interventions)\.parquet(\.part)?")
+LEDGER_FILE = re.compile(r"assignments(-\d{3})?\.parquet(\.part)?")
 HEX = np.array([list(f"{byte:02x}".encode()) for byte in range(256)], dtype=np.uint8)
 HEX_PLACES = [place for place in range(36) if place not in (8, 13, 18, 23)]
 
@@ -890,6 +1041,25 @@ def to_table(rows: dict[str, Array], users: Array) -> pa.Table:
     for key in ("event_time", "received_at"):
         columns[key] = pa.array(rows[key] * 1_000).cast(TIME)
     return pa.table([columns[key] for key in SCHEMA.names], schema=SCHEMA)
+
+
+def to_ledger(rows: dict[str, Array], users: Array) -> pa.Table:
+    """Make the table of assignments: session_id is null, the app knows of no sessions."""
+    count, number = len(rows["user"]), rows["intervention"]
+    names, stages = np.array([(i.name, i.stage_name) for i in INTERVENTIONS], dtype=object).T
+    columns = {
+        "assignment_id": uuid_texts(rows["assignment_id"]),
+        "intervention": names[number],
+        "unit": pa.repeat("session", count),
+        "user_id": uuid_texts(users[rows["user"]]),
+        "session_id": pa.nulls(count, TEXT),
+        "stage": stages[number],
+        "arm": np.array(ARMS, dtype=object)[rows["arm"]],
+        "planned_treated_share": pa.repeat(PLANNED_TREATED_SHARE, count),
+    }
+    for key in ("assigned_at", "received_at"):
+        columns[key] = pa.array(rows[key] * 1_000).cast(TIME)
+    return pa.table([columns[key] for key in LEDGER_SCHEMA.names], schema=LEDGER_SCHEMA)
 
 
 def write_parquet(tables: list[pa.Table], path: Path) -> None:
@@ -935,6 +1105,31 @@ def write_landing(blocks: list[Block], folder: Path, suffix: str) -> tuple[int, 
     return files, count
 
 
+def write_ledger(blocks: list[Block], folder: Path, suffix: str) -> int:
+    """One file of assignments, in order of received_at; returns the number of rows."""
+    table = pa.concat_tables([block.assignments for block in blocks])
+    order = np.argsort(table["received_at"].to_numpy(), kind="stable")
+    table = table.take(pa.array(order)).combine_chunks()
+    write_parquet([table], folder / f"assignments{suffix}.parquet")
+    return table.num_rows
+
+
+def write_effects(counts: Array, folder: Path) -> None:
+    """Write what each intervention did: the counts of all blocks, and the effect in truth.
+
+    An exchange wins one treated session and loses one of the control: the true effect is exchanged
+    over treated plus exchanged over control. What else the arms differ by is chance.
+    """
+    columns = dict(zip(EFFECT_COUNTS, counts.T, strict=True))
+    exchanged = columns.pop("count_exchanged")
+    table = {
+        "intervention": [intervention.name for intervention in INTERVENTIONS],
+        "stage": [intervention.stage_name for intervention in INTERVENTIONS],
+        "true_effect": exchanged / columns["count_treated"] + exchanged / columns["count_control"],
+    }
+    write_parquet([pa.table(table | columns)], folder / "interventions.parquet")
+
+
 def write_truth(blocks: list[Block], folder: Path, suffix: str, next_session: int) -> int:
     """Write the session of each staged event and what each was; returns the next free number."""
     events, sessions = [], []
@@ -951,12 +1146,16 @@ def write_truth(blocks: list[Block], folder: Path, suffix: str, next_session: in
 
 
 def truth_of_sessions(block: Block, next_session: int) -> pa.Table:
-    """One row per session: whose and which, starters, furthest stage, behaviour, why it ended."""
+    """One row per session: whose and which, starters, furthest stage, behaviour, why it ended.
+
+    changed_by is the intervention that won the session or, in the control, would have; else null.
+    """
     frame = block.sessions
     why = of_behaviour(frame, "why_ended").astype(object)
     why[leads_to_login(frame) & (frame["end"] == CODE["login"])] = "logged in and went on"
     why[frame["still_open"].to_numpy()] = "still active"
     starters = np.array([" → ".join(kind.starters) for kind in KINDS], dtype=object)
+    changers = np.array([*(intervention.name for intervention in INTERVENTIONS), None])
     return pa.table(
         {
             "true_session": np.arange(len(frame)) + next_session,
@@ -966,28 +1165,34 @@ def truth_of_sessions(block: Block, next_session: int) -> pa.Table:
             "furthest_stage": frame["stage"].to_numpy(),
             "behaviour": of_behaviour(frame, "name").astype(object),
             "why_ended": why,
+            "changed_by": pa.array(changers[frame["changed_by"]], TEXT),
         }
     )
 
 
-def simulate(seed: int, scale: float, out: Path, truth: Path) -> None:
+def simulate(seed: int, scale: float, out: Path, truth: Path, ledger: Path) -> None:
     """Make all blocks, equal in size, and write them a few at a time."""
     began = time.monotonic()
     remove_earlier(out, LANDING_FILE)
     remove_earlier(truth, TRUTH_FILE)
+    remove_earlier(ledger, LEDGER_FILE)
     count = max(1, math.ceil(scale / LARGEST_BLOCK - 1e-9))
     parts = [range(count)[i : i + BLOCKS_AT_ONCE] for i in range(0, count, BLOCKS_AT_ONCE)]
-    files = rows = sessions = 0
+    files = rows = sessions = assignments = effects = 0
     for number, numbers in enumerate(parts, start=1):
         suffix = f"-{number:03d}" if len(parts) > 1 else ""
         blocks = [make_block(seed, block, scale / count) for block in numbers]
         sessions = write_truth(blocks, truth, suffix, sessions)
+        assignments += write_ledger(blocks, ledger, suffix)
+        effects += sum(block.effects for block in blocks)
         more_files, more_rows = write_landing(blocks, out, suffix)
         files, rows = files + more_files, rows + more_rows
         if len(parts) > 1:
             print(f"  part {number} of {len(parts)}: {rows:,} rows so far", flush=True)
+    write_effects(effects, truth)
+    landed = f"{rows:,} rows of {sessions:,} sessions in {files} files in {out}"
     seconds = time.monotonic() - began
-    print(f"{rows:,} rows of {sessions:,} sessions in {files} files in {out} ({seconds:.1f} s)")
+    print(f"{landed}, {assignments:,} assignments in {ledger} ({seconds:.1f} s)")
 
 
 SMALLEST_SCALE, LARGEST_SCALE = 0.01, 1_000
@@ -1027,11 +1232,17 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--scale", type=to_scale, default=1.0, help="1: about 604,000 events")
     parser.add_argument("--out", type=Path, default=Path("landing/events"), help="landing folder")
     parser.add_argument("--truth", type=Path, default=Path("landing/truth"), help="truth folder")
+    parser.add_argument(
+        "--ledger", type=Path, help="folder of assignments: interventions, beside --out"
+    )
     options = parser.parse_args(arguments)
-    if options.out.resolve() == options.truth.resolve():
-        parser.error("--out and --truth must be two folders")
+    folders = {"--out": options.out, "--truth": options.truth}
+    folders["--ledger"] = options.ledger or options.out.parent / "interventions"
+    for (one, its), (other, others) in combinations(folders.items(), 2):
+        if its.resolve() == others.resolve():
+            parser.error(f"{one} and {other} must be two folders")
     try:
-        simulate(options.seed, options.scale, options.out, options.truth)
+        simulate(options.seed, options.scale, *folders.values())
     except OSError as error:
         parser.error(f"cannot write {error.filename or options.out}: {error.strerror or error}")
 

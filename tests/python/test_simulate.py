@@ -5,7 +5,7 @@ import importlib.util
 import subprocess
 import sys
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -28,7 +28,10 @@ SPEC.loader.exec_module(simulate)
 
 ROLES = pd.read_csv(ROOT / "seeds" / "event_types.csv").set_index("event_name")["role"].to_dict()
 STAGES = pd.read_csv(ROOT / "seeds" / "funnel_stages.csv")
+ORDERS = STAGES[STAGES.funnel == "booking"].set_index("stage")["stage_order"].to_dict()
 BOOKING = STAGES[STAGES.funnel == "booking"].set_index("event_name")["stage_order"].to_dict()
+SEATS, BADGES = "limited_seats_notice", "trust_badges"
+INTERVENTIONS = {SEATS: "select_seat", BADGES: "payment_page"}
 LIKELY_EXITS = {"DeviceInfo", "_user", "payment_success", "ticket_view"}
 
 
@@ -58,6 +61,18 @@ class Session:
     @property
     def bounced(self):
         return self.outcome == "dropped" and self.duration < BOUNCE
+
+
+@dataclass
+class Assignment:
+    """One row of the ledger that holds, and the session that was going on."""
+
+    intervention: str
+    stage: str
+    arm: str
+    at: datetime
+    received: datetime
+    session: Session
 
 
 @dataclass
@@ -151,6 +166,16 @@ def furthest_stage(session):
     return stage
 
 
+def reaching_event(session, order):
+    """The number of the event that reaches the stage."""
+    stage = 0
+    for number, (_, _, name) in enumerate(session.events):
+        stage += BOOKING.get(name) == stage + 1
+        if stage == order:
+            return number
+    raise AssertionError(f"stage {order} is not reached")
+
+
 def measure(folder):
     rows = read_rows(folder)
     rejected, staged = stage_rows(rows)
@@ -161,6 +186,80 @@ def measure(folder):
         active = is_last and as_of - session.events[-1][0] <= OPEN
         session.outcome = "converted" if session.stage >= 8 else "open" if active else "dropped"
     return Landed(folder, rows, rejected, staged, sessions, as_of)
+
+
+def read_ledger(folder):
+    files = sorted((folder / "interventions").glob("*.parquet"))
+    return pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
+
+
+def stage_assignments(rows):
+    """Reject by the first reason that applies, then keep the copy received first."""
+    rejected, kept = Counter(), {}
+    for row in rows.itertuples():
+        if is_missing(row.assignment_id):
+            rejected["missing_assignment_id"] += 1
+        elif is_missing(row.intervention):
+            rejected["missing_intervention"] += 1
+        elif is_missing(row.user_id):
+            rejected["missing_user_id"] += 1
+        elif row.arm not in ("treated", "control"):
+            rejected["bad_arm"] += 1
+        elif row.assigned_at < OLDEST:
+            rejected["bad_assigned_at"] += 1
+        elif row.assigned_at > row.received_at + TOLERANCE:
+            rejected["assigned_in_future"] += 1
+        elif row.assignment_id in kept:
+            rejected["duplicate_assignment_id"] += 1
+            kept[row.assignment_id] = min(kept[row.assignment_id], row, key=lambda r: r.received_at)
+        else:
+            kept[row.assignment_id] = row
+    return rejected, list(kept.values())
+
+
+def assigned(landed):
+    """Each assignment with the user's latest session that started by then."""
+    by_user = {session.user: session.later for session in landed.sessions}
+    assignments = []
+    for row in stage_assignments(read_ledger(landed.folder))[1]:
+        at, received = row.assigned_at.to_pydatetime(), row.received_at.to_pydatetime()
+        session = max((s for s in by_user[row.user_id] if s.start <= at), key=lambda s: s.start)
+        assignments.append(Assignment(row.intervention, row.stage, row.arm, at, received, session))
+    return assignments
+
+
+def effects_in_truth(landed):
+    """What the truth of the sessions says about each intervention, in the words of its own file."""
+    files = sorted((landed.folder / "truth").glob("sessions*.parquet"))
+    facts = pd.concat([pd.read_parquet(file) for file in files]).set_index(
+        ["user_id", "session_number"]
+    )
+    changed_by, stage = facts["changed_by"].to_dict(), facts["furthest_stage"].to_dict()
+    counts = {name: Counter() for name in INTERVENTIONS}
+    for each in assigned(landed):
+        key = each.session.user, each.session.later.index(each.session) + 1
+        count = counts[each.intervention]
+        count[f"count_{each.arm}"] += 1
+        count[f"converted_{each.arm}"] += stage[key] >= 8
+        count[f"changed_{each.arm}"] += changed_by[key] == each.intervention
+    for count in counts.values():
+        changed = count.pop("changed_treated"), count.pop("changed_control")
+        assert changed[0] == changed[1]
+        halves = zip(changed, (count["count_treated"], count["count_control"]), strict=True)
+        count["true_effect"] = sum(changed / of for changed, of in halves)
+    return {name: dict(count) for name, count in counts.items()}
+
+
+def written_effects(landed):
+    return pd.read_parquet(landed.folder / "truth" / "interventions.parquet")
+
+
+def realised(row):
+    """The difference between the arms, and its standard error."""
+    rates = row.converted_treated / row.count_treated, row.converted_control / row.count_control
+    counts = row.count_treated, row.count_control
+    variance = sum(rate * (1 - rate) / n for rate, n in zip(rates, counts, strict=True))
+    return rates[0] - rates[1], variance**0.5
 
 
 @pytest.fixture(scope="module")
@@ -435,6 +534,149 @@ def test_truth_is_what_the_loop_finds(app):
     assert not facts
 
 
+def test_the_sessions_of_the_window_that_reach_a_stage_are_assigned_and_no_others(app):
+    assignments = assigned(app)
+    assert {each.intervention: each.stage for each in assignments} == INTERVENTIONS
+    window = date(2026, 1, 19), date(2026, 2, 8)
+    for name, stage in INTERVENTIONS.items():
+        ours = [id(each.session) for each in assignments if each.intervention == name]
+        wanted = {
+            id(s)
+            for s in app.sessions
+            if s.stage >= ORDERS[stage] and window[0] <= s.start.date() <= window[1]
+        }
+        assert len(ours) == len(wanted)
+        assert set(ours) == wanted
+    assert SPEC_USER not in {each.session.user for each in assignments}
+    assert app.as_of - max(each.at for each in assignments) > timedelta(days=7)
+
+
+def test_half_of_the_assigned_is_treated(app):
+    counts = Counter((each.intervention, each.arm) for each in assigned(app))
+    for name in INTERVENTIONS:
+        assert abs(counts[name, "treated"] - counts[name, "control"]) <= 1
+        assert counts[name, "treated"] > 1_000
+
+
+def test_an_assignment_lies_between_the_event_that_reaches_the_stage_and_the_next(app):
+    noted_at = Counter()
+    for each in assigned(app):
+        events = each.session.events
+        number = reaching_event(each.session, ORDERS[each.stage])
+        at, _, name = events[number]
+        assert name == each.stage
+        assert at <= each.at <= events[-1][0]
+        later = events[number + 1 :]
+        assert all(each.at < event[0] for event in later)
+        assert each.at - at <= timedelta(milliseconds=200)
+        noted_at[bool(later), each.at > at] += 1
+        if each.session.stage >= 8:
+            assert each.at < events[reaching_event(each.session, 8)][0]
+        assert each.at <= each.received + timedelta(minutes=2)
+    assert set(noted_at) == {(True, True), (False, False)}
+
+
+def test_the_true_effects_are_those_of_the_sessions(app):
+    written = written_effects(app).set_index("intervention")
+    assert written.pop("stage").to_dict() == INTERVENTIONS
+    assert written.to_dict("index") == effects_in_truth(app)
+    assert written["true_effect"][SEATS] == pytest.approx(0.05, abs=0.005)
+    assert written["true_effect"][BADGES] == 0
+
+
+def test_the_arms_differ_by_the_true_effect_and_chance(app):
+    for row in written_effects(app).itertuples():
+        difference, error = realised(row)
+        assert abs(difference - row.true_effect) < 3 * error
+        assert row.intervention == BADGES or difference > 3 * error
+
+
+def test_outcomes_change_only_at_the_seats_and_never_at_a_login(app):
+    truth = pd.read_parquet(app.folder / "truth" / "sessions.parquet")
+    truth = truth.set_index(["user_id", "session_number"])["changed_by"].to_dict()
+    changed = [
+        each
+        for each in assigned(app)
+        if each.intervention == SEATS
+        and truth[each.session.user, each.session.later.index(each.session) + 1] == SEATS
+    ]
+    assert len(changed) == sum(isinstance(name, str) for name in truth.values()) > 100
+    for each in changed:
+        assert each.session.end_event != "login"
+        assert each.session.stage in ((8, 9) if each.arm == "treated" else (5, 6))
+
+
+def test_an_effect_moves_no_quota(app, tmp_path, monkeypatch):
+    nothing = tuple(replace(each, share_won=0.0) for each in simulate.INTERVENTIONS)
+    monkeypatch.setattr(simulate, "INTERVENTIONS", nothing)
+    run(tmp_path)
+    without = measure(tmp_path)
+    assert written_effects(without)["true_effect"].tolist() == [0, 0]
+
+    def quotas(landed):
+        facts = ((tuple(s.starters), s.stage, s.end_event, s.bounced) for s in landed.sessions)
+        return Counter(facts)
+
+    assert quotas(without) == quotas(app)
+    assert len(without.staged) == len(app.staged)
+
+
+def test_the_ledger_has_its_dirt(app):
+    rows = read_ledger(app.folder)
+    rejected, kept = stage_assignments(rows)
+    copies = rejected.pop("duplicate_assignment_id")
+    assert copies / len(rows) == pytest.approx(0.005, abs=0.0005)
+    assert rejected == dict.fromkeys(
+        [
+            "missing_assignment_id",
+            "missing_intervention",
+            "missing_user_id",
+            "bad_arm",
+            "bad_assigned_at",
+            "assigned_in_future",
+        ],
+        3,
+    )
+    for column in ("assignment_id", "intervention", "user_id"):
+        values = rows[column]
+        assert values.isna().any()
+        assert {"", "  "} <= set(values[values.str.strip() == ""])
+    assert "variant b" in set(rows["arm"])
+    assert set(rows["assigned_at"].dt.year) == {1970, 2026, 2027}
+    assert (rows["received_at"] < pd.Timestamp("2026-02-17")).all()
+    late = sum(row.received_at - row.assigned_at > LATE for row in kept) / len(kept)
+    assert late == pytest.approx(0.01, abs=0.002)
+
+
+def test_a_copy_of_an_assignment_differs_in_received_at_alone(app):
+    rows = read_ledger(app.folder)
+    rows = rows[rows["assignment_id"].str.len().eq(36)].sort_values("received_at")
+    copied = rows[rows["assignment_id"].duplicated(keep=False)].groupby("assignment_id")
+    assert (copied["received_at"].nunique() == 2).all()
+    others = rows.columns.difference(["assignment_id", "received_at"])
+    assert (copied[list(others)].nunique() <= 1).all(axis=None)
+
+
+def test_the_ledger_has_the_columns_it_is_read_by(app):
+    rows = read_ledger(app.folder)
+    assert rows.columns.tolist() == [
+        "assignment_id",
+        "intervention",
+        "unit",
+        "user_id",
+        "session_id",
+        "stage",
+        "arm",
+        "planned_treated_share",
+        "assigned_at",
+        "received_at",
+    ]
+    assert set(rows["unit"]) == {"session"}
+    assert rows["session_id"].isna().all()
+    assert set(rows["planned_treated_share"]) == {0.5}
+    assert rows["received_at"].is_monotonic_increasing
+
+
 def test_the_user_of_the_spec_has_the_timeline_of_the_spec(app):
     first, login, journey, later = (s for s in app.sessions if s.user == SPEC_USER)
     assert first.starters == [SESSION, INSTALL]
@@ -526,6 +768,7 @@ def test_a_larger_scale_is_blocks_of_other_users_in_several_parts_a_day(tmp_path
     assert sorted(path.name for path in (tmp_path / "truth").iterdir()) == [
         "events-001.parquet",
         "events-002.parquet",
+        "interventions.parquet",
         "sessions-001.parquet",
         "sessions-002.parquet",
     ]
@@ -533,8 +776,13 @@ def test_a_larger_scale_is_blocks_of_other_users_in_several_parts_a_day(tmp_path
     assert len(truth) == pytest.approx(37_058 * 0.05, abs=2)
     assert truth["true_session"].tolist() == list(range(len(truth)))
     assert not truth.duplicated(["user_id", "session_number"]).any()
-    sessions = measure(tmp_path).sessions
-    assert Counter(" → ".join(s.starters) for s in sessions) == Counter(truth["starters"])
+    landed = measure(tmp_path)
+    assert Counter(" → ".join(s.starters) for s in landed.sessions) == Counter(truth["starters"])
+    ledger = sorted(path.name for path in (tmp_path / "interventions").iterdir())
+    assert ledger == ["assignments-001.parquet", "assignments-002.parquet"]
+    effects = written_effects(landed).drop(columns="stage").set_index("intervention")
+    assert effects.to_dict("index") == effects_in_truth(landed)
+    assert stage_assignments(read_ledger(tmp_path))[0]["bad_arm"] == 3 * 3
 
 
 def test_a_run_replaces_the_files_of_the_run_before_and_no_others(tmp_path):
@@ -542,7 +790,12 @@ def test_a_run_replaces_the_files_of_the_run_before_and_no_others(tmp_path):
     events.mkdir()
     for name in ("2025-01-01.parquet", "2026-01-12-003.parquet", "mine.parquet", "notes.txt"):
         (events / name).write_text("kept or not")
+    ledger = tmp_path / "interventions"
+    ledger.mkdir()
+    for name in ("assignments-002.parquet", "assignments.csv"):
+        (ledger / name).write_text("kept or not")
     run(tmp_path, "--scale", "0.01")
+    assert {path.name for path in ledger.iterdir()} == {"assignments.parquet", "assignments.csv"}
     names = {path.name for path in events.iterdir()}
     assert {"mine.parquet", "notes.txt"} <= names
     assert not {"2025-01-01.parquet", "2026-01-12-003.parquet"} & names
@@ -583,4 +836,14 @@ def test_a_folder_that_cannot_be_written_gets_one_sentence(tmp_path):
 def test_one_folder_for_both_is_refused(tmp_path, capsys):
     with pytest.raises(SystemExit):
         simulate.main(["--out", str(tmp_path), "--truth", str(tmp_path)])
-    assert "two folders" in capsys.readouterr().err
+    assert "--out and --truth must be two folders" in capsys.readouterr().err
+    folders = ["--out", str(tmp_path), "--truth", str(tmp_path / "truth")]
+    with pytest.raises(SystemExit):
+        simulate.main([*folders, "--ledger", str(tmp_path)])
+    assert "--out and --ledger must be two folders" in capsys.readouterr().err
+
+
+def test_the_ledger_goes_where_it_is_told(tmp_path):
+    run(tmp_path, "--scale", "0.01", "--ledger", str(tmp_path / "elsewhere"))
+    assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["assignments.parquet"]
+    assert not (tmp_path / "interventions").exists()
