@@ -13,12 +13,6 @@
     {{ return(['lead_starter', 'platform', 'app_version', 'city', 'hour_of_day']) }}
 {% endmacro %}
 
-{# 08:00-11:59: the hours of a day in reporting_timezone, by four #}
-{% macro hour_band(timestamp) -%}
-    {%- set first_hour = '4 * (' ~ reporting_hour(timestamp) ~ ' // 4)' -%}
-    printf('%02d:00-%02d:59', {{ first_hour }}, {{ first_hour }} + 3)
-{%- endmacro %}
-
 {# a number held between the bounds of its fit, centred and scaled; fit is the prefix of its columns #}
 {% macro scaled_number(number, fit) -%}
     (least(greatest({{ number }}, {{ fit }}_low), {{ fit }}_high) - {{ fit }}_center) / nullif({{ fit }}_scale, 0)

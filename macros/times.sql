@@ -96,11 +96,6 @@
     cast({{ reporting_time(timestamp_utc) }} as date)
 {%- endmacro %}
 
-{# the hour on the wall in reporting_timezone, 0..23 #}
-{% macro reporting_hour(timestamp_utc) -%}
-    cast(extract(hour from {{ reporting_time(timestamp_utc) }}) as integer)
-{%- endmacro %}
-
 {# the midnight that begins a date in reporting_timezone, UTC #}
 {% macro local_midnight(date) -%}
     {%- if var('reporting_timezone') == 'UTC' -%}
@@ -118,4 +113,10 @@
 {# the moment the build began, unless the var says another #}
 {% macro build_clock() -%}
     {{ timestamp_literal(var('build_clock') or run_started_at.strftime('%Y-%m-%d %H:%M:%S.%f')) }}
+{%- endmacro %}
+
+{# four hours of the day on the wall in reporting_timezone: 08:00-11:59 #}
+{% macro hours_band(timestamp_utc) -%}
+    {%- set hour = 'hour(' ~ reporting_time(timestamp_utc) ~ ') // 4 * 4' -%}
+    printf('%02d:00-%02d:59', {{ hour }}, {{ hour }} + 3)
 {%- endmacro %}

@@ -152,7 +152,7 @@ moments_described as (
         coalesce(opening_contexts.platform, '(unknown)') as platform,
         coalesce(opening_contexts.app_version, '(unknown)') as app_version,
         coalesce(opening_contexts.city, '(unknown)') as city,
-        {{ hour_band('sessions.session_started_at') }} as hour_of_day
+        {{ hours_band('sessions.session_started_at') }} as hour_of_day
     from stage_moments
     inner join sessions
         on stage_moments.session_key = sessions.session_key

@@ -1,0 +1,117 @@
+{# Of each stage and segment: who came and who went on, and the sums over users that the
+   error of a difference between these sessions and the rest is made of. Whole numbers,
+   so that no order of rows shows. #}
+with
+
+user_steps as (
+
+    select * from {{ ref('int_user_steps') }}
+
+),
+
+{# of a user: all sessions that came to the stage, whatever their segment #}
+user_steps_beside_all as (
+
+    select
+        *,
+        sum(count_reached) over of_user as all_reached,
+        sum(count_went_on) over of_user as all_went_on
+    from user_steps
+    window
+        of_user as (partition by funnel, stage_order, segment, user_number)
+
+),
+
+steps_summed as (
+
+    select
+        funnel,
+        stage_order,
+        segment,
+        segment_value,
+        count(*) as count_users,
+        count(case when all_reached > count_reached then 1 end) as count_users_beside,
+        sum(count_reached) as count_reached,
+        sum(count_went_on) as count_went_on,
+        sum(count_reached * count_reached) as reached_squared,
+        sum(count_went_on * count_went_on) as went_on_squared,
+        sum(count_went_on * count_reached) as went_on_times_reached,
+        sum(count_reached * all_reached) as reached_times_all,
+        sum(count_went_on * all_reached) as went_on_times_all,
+        sum(count_reached * all_went_on) as reached_times_all_went_on,
+        sum(count_went_on * all_went_on) as went_on_times_all_went_on
+    from user_steps_beside_all
+    group by
+        funnel,
+        stage_order,
+        segment,
+        segment_value
+
+),
+
+{# the sums of (all): every user once #}
+stages_summed as (
+
+    select * from steps_summed where segment = '(all)'
+
+),
+
+{# the rest is all less these, user by user: squares and products follow from the sums #}
+steps_beside_rest as (
+
+    select
+        steps.funnel,
+        steps.stage_order,
+        steps.segment,
+        steps.segment_value,
+        steps.count_users,
+        steps.count_reached,
+        steps.count_went_on,
+        steps.reached_squared,
+        steps.went_on_squared,
+        steps.went_on_times_reached,
+        stages.count_users - steps.count_users + steps.count_users_beside
+            as rest_users,
+        stages.count_reached - steps.count_reached as rest_reached,
+        stages.count_went_on - steps.count_went_on as rest_went_on,
+        stages.reached_squared - 2 * steps.reached_times_all + steps.reached_squared
+            as rest_reached_squared,
+        stages.went_on_squared - 2 * steps.went_on_times_all_went_on
+        + steps.went_on_squared as rest_went_on_squared,
+        stages.went_on_times_reached - steps.went_on_times_all
+        - steps.reached_times_all_went_on + steps.went_on_times_reached
+            as rest_went_on_times_reached,
+        steps.reached_times_all - steps.reached_squared as reached_times_rest,
+        steps.went_on_times_all - steps.went_on_times_reached as went_on_times_rest,
+        steps.reached_times_all_went_on - steps.went_on_times_reached
+            as reached_times_rest_went_on,
+        steps.went_on_times_all_went_on - steps.went_on_squared
+            as went_on_times_rest_went_on
+    from steps_summed as steps
+    inner join stages_summed as stages
+        on
+            steps.funnel = stages.funnel
+            and steps.stage_order = stages.stage_order
+
+)
+
+select
+    funnel,
+    stage_order,
+    segment,
+    segment_value,
+    {% for name in [
+        'count_users', 'count_reached', 'count_went_on', 'rest_users', 'rest_reached',
+        'rest_went_on'
+    ] %}
+    cast({{ name }} as bigint) as {{ name }},
+    {% endfor %}
+    {% for name in [
+        'reached_squared', 'went_on_squared', 'went_on_times_reached',
+        'rest_reached_squared', 'rest_went_on_squared', 'rest_went_on_times_reached',
+        'reached_times_rest', 'went_on_times_rest', 'reached_times_rest_went_on',
+        'went_on_times_rest_went_on'
+    ] %}
+    cast({{ name }} as double) as {{ name }}{{ "," if not loop.last }}
+    {% endfor %}
+from steps_beside_rest
