@@ -66,14 +66,8 @@ def only_build_of(warehouse: Path) -> Iterator[int]:
             path.unlink(missing_ok=True)
 
 
-def copy_to_build_on(warehouse: Path, new_file: Path) -> None:
-    """Copy the last build, for dbt to redo what changed since.
-
-    Raises BlockingIOError where another process is writing it. A file that does not open is left
-    out, and built anew.
-    """
-    if not warehouse.exists():
-        return
+def wait_for_nobody(warehouse: Path) -> None:
+    """Raise BlockingIOError where another process is writing the warehouse."""
     try:
         duckdb.connect(str(warehouse), read_only=True).close()
     except duckdb.IOException as error:
@@ -81,6 +75,13 @@ def copy_to_build_on(warehouse: Path, new_file: Path) -> None:
             raise BlockingIOError from None
     except duckdb.Error:
         pass  # a log to be replayed, perhaps: the copy is opened to write
+
+
+def copy_to_build_on(warehouse: Path, new_file: Path) -> None:
+    """Copy the last build, for dbt to redo what changed since.
+
+    A file that does not open is left out, and built anew.
+    """
     for old, new in zip(files_of(warehouse)[:2], files_of(new_file)[:2], strict=True):
         if old.exists():
             shutil.copyfile(old, new)
@@ -88,6 +89,25 @@ def copy_to_build_on(warehouse: Path, new_file: Path) -> None:
         duckdb.connect(str(new_file)).close()
     except duckdb.Error as error:
         print(f"{warehouse} does not open and is built anew: {error}")
+        remove(new_file)
+
+
+def copy_what_was_fitted(warehouse: Path, new_file: Path) -> None:
+    """Copy the fitted tables alone: built anew, patterns that are the same keep their names."""
+    old = str(warehouse).replace("'", "''")
+    try:
+        # as profiles.yml has it: readers with DuckDB 1.x can open the file
+        settings = {"storage_compatibility_version": "v1.2.0"}
+        with duckdb.connect(str(new_file), config=settings) as connection:
+            connection.execute(f"attach '{old}' as old (read_only)")
+            tables = connection.execute(
+                "select table_name from duckdb_tables() where database_name = 'old' "
+                "and schema_name = 'fitted' and starts_with(table_name, 'fitted_')"
+            ).fetchall()
+            connection.execute("create schema fitted")
+            for (table,) in tables:
+                connection.execute(f"create table fitted.{table} as from old.fitted.{table}")
+    except duckdb.Error:  # it does not open, or is of a version that fitted nothing
         remove(new_file)
 
 
@@ -148,8 +168,10 @@ def main() -> int:
     new_file = Path(f"{warehouse}.new")
     try:
         with only_build_of(warehouse) as lock, removed_at_the_end(new_file):
-            if not options.full_refresh:
-                copy_to_build_on(warehouse, new_file)
+            if warehouse.exists():
+                wait_for_nobody(warehouse)
+                copy = copy_what_was_fitted if options.full_refresh else copy_to_build_on
+                copy(warehouse, new_file)
             code, lines = run_dbt(new_file, ["--vars", options.vars] if options.vars else [], lock)
             if code:
                 print(*trouble(lines), sep="\n")

@@ -744,9 +744,26 @@ WRONG_VARS = [
         for name, values in {
             "drop_off_step_rate": ["0.75", 1.5, True, math.nan],
             "high_drop_share": [-0.1, None],
+            "pattern_target_share": ["0.1", 1.5],
+            "high_impact_share": [-0.01, None],
         }.items()
         for value in values
     ),
+    *(
+        (name, value, f"The var {name} is '{value}'; it must be a number from 2 to 100.")
+        for name in ["patterns_fewest", "patterns_most"]
+        for value in [1, "5", None, 101]
+    ),
+    ("patterns_fewest", 11, "The var patterns_fewest is 11, which is more than patterns_most, 10."),
+    *(
+        ("pattern_sample_sessions", value, f"The var pattern_sample_sessions is '{value}'; it must be a number from 100 to 1000000.")
+        for value in [99, None]
+    ),
+    *(
+        ("risk_train_share", value, f"The var risk_train_share is '{value}'; it must be a number from 0.1 to 0.9.")
+        for value in [0, 1, "0.7"]
+    ),
+    ("min_benchmark_sessions", 1, "The var min_benchmark_sessions is '1'; it must be a number from 2 to 1000000000."),
     *(
         ("display_name_digits", value, f"The var display_name_digits is '{value}'; {DIGITS}")
         for value in ["4", 0, 33]
@@ -774,6 +791,7 @@ WRONG_VARS = [
         (name, value, f"The var {name} is '{value}'; it must be a whole number.")
         for name, value in [
             ("display_name_digits", 4.5), ("journey_max_steps", 2.5), ("retention_weeks", 1.5),
+            ("patterns_fewest", 5.5), ("patterns_most", 10.5), ("pattern_sample_sessions", 100.5), ("min_benchmark_sessions", 2.5),
             ("min_comparison_sessions", 30.5), ("shown_users", 1.5), ("shown_sessions", 1.5), *((name, 1.5) for name in WHAT_PAGES_SHOW),
         ]
     ),
@@ -791,7 +809,8 @@ WRONG_VARS = [
         for value in ["Mars/Olympus", "", "UTC' --", None, "+05:30"]
     ),
     *(
-        ("show_user_ids", value, f"The var show_user_ids is '{value}'; it must be true or false.")
+        (name, value, f"The var {name} is '{value}'; it must be true or false.")
+        for name in ["show_user_ids", "refit"]
         for value in ["true", 1]
     ),
     *(
@@ -856,6 +875,13 @@ LEGAL_VARS = {
         "journey_max_steps": 1,
         "retention_weeks": 1,
         "min_comparison_sessions": 2,
+        "patterns_fewest": 2,
+        "patterns_most": 2,
+        "pattern_sample_sessions": 100,
+        "pattern_target_share": 0,
+        "risk_train_share": 0.1,
+        "min_benchmark_sessions": 2,
+        "high_impact_share": 0,
         "shown_users": 1,
         "shown_sessions": 1,
         **dict.fromkeys(WHAT_PAGES_SHOW, 1),
@@ -880,6 +906,14 @@ LEGAL_VARS = {
         "journey_max_steps": 1000,
         "retention_weeks": 1000,
         "min_comparison_sessions": 1_000_000_000,
+        "refit": True,
+        "patterns_fewest": 100,
+        "patterns_most": 100,
+        "pattern_sample_sessions": 1_000_000,
+        "pattern_target_share": 1,
+        "risk_train_share": 0.9,
+        "min_benchmark_sessions": 1_000_000_000,
+        "high_impact_share": 1,
         "shown_users": 1_000_000,
         "shown_sessions": 1_000_000,
         **dict.fromkeys(WHAT_PAGES_SHOW, 1000),
