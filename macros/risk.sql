@@ -17,3 +17,21 @@
 {% macro scaled_number(number, fit) -%}
     (least(greatest({{ number }}, {{ fit }}_low), {{ fit }}_high) - {{ fit }}_center) / nullif({{ fit }}_scale, 0)
 {%- endmacro %}
+
+{# an aggregate over the terms of a stage: what the fit found of a number; null where it found none #}
+{% macro fitted_number(name, term, column) -%}
+    max(case when term = '{{ term }}' and feature_name = '{{ name }}' then {{ column }} end)
+{%- endmacro %}
+
+{# the log-odds: numbers, their squares, and the terms of categories that are joined; always added
+   in this order #}
+{% macro risk_score(moments) -%}
+    {{ moments }}.intercept
+    {%- for name in risk_numbers() %}
+        + coalesce({{ moments }}.{{ name }}_coefficient, 0) * {{ moments }}.{{ name }}
+        + coalesce({{ moments }}.{{ name }}_square, 0) * pow({{ moments }}.{{ name }}, 2)
+    {%- endfor %}
+    {%- for name in risk_categories() %}
+        + coalesce({{ name }}_terms.coefficient, 0)
+    {%- endfor %}
+{%- endmacro %}

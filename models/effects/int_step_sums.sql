@@ -52,11 +52,14 @@ steps_summed as (
 {# the sums of (all): every user once #}
 stages_summed as (
 
-    select * from steps_summed where segment = '(all)'
+    select *
+    from steps_summed
+    where segment = '(all)'
 
 ),
 
-{# the rest is all less these, user by user: squares and products follow from the sums #}
+{# the rest is all less these, user by user: squares and products follow from the sums
+   #}
 steps_beside_rest as (
 
     select
@@ -100,18 +103,20 @@ select
     stage_order,
     segment,
     segment_value,
-    {% for name in [
-        'count_users', 'count_reached', 'count_went_on', 'rest_users', 'rest_reached',
-        'rest_went_on'
-    ] %}
-    cast({{ name }} as bigint) as {{ name }},
-    {% endfor %}
-    {% for name in [
-        'reached_squared', 'went_on_squared', 'went_on_times_reached',
-        'rest_reached_squared', 'rest_went_on_squared', 'rest_went_on_times_reached',
-        'reached_times_rest', 'went_on_times_rest', 'reached_times_rest_went_on',
-        'went_on_times_rest_went_on'
-    ] %}
-    cast({{ name }} as double) as {{ name }}{{ "," if not loop.last }}
-    {% endfor %}
+    cast(count_users as bigint) as count_users,
+    cast(count_reached as bigint) as count_reached,
+    cast(count_went_on as bigint) as count_went_on,
+    cast(rest_users as bigint) as rest_users,
+    cast(rest_reached as bigint) as rest_reached,
+    cast(rest_went_on as bigint) as rest_went_on,
+    cast(reached_squared as double) as reached_squared,
+    cast(went_on_squared as double) as went_on_squared,
+    cast(went_on_times_reached as double) as went_on_times_reached,
+    cast(rest_reached_squared as double) as rest_reached_squared,
+    cast(rest_went_on_squared as double) as rest_went_on_squared,
+    cast(rest_went_on_times_reached as double) as rest_went_on_times_reached,
+    cast(reached_times_rest as double) as reached_times_rest,
+    cast(went_on_times_rest as double) as went_on_times_rest,
+    cast(reached_times_rest_went_on as double) as reached_times_rest_went_on,
+    cast(went_on_times_rest_went_on as double) as went_on_times_rest_went_on
 from steps_beside_rest

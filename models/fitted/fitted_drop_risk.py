@@ -44,7 +44,12 @@ def scale_numbers(frame: pd.DataFrame) -> pd.DataFrame:
     if frame.empty or not len(frame.columns):
         return pd.DataFrame(columns=["low", "high", "center", "scale"], dtype=float)
     held = frame.clip(frame.quantile(LOWEST), frame.quantile(HIGHEST), axis=1)
-    scales = {"low": held.min(), "high": held.max(), "center": held.mean(), "scale": held.std(ddof=0)}
+    scales = {
+        "low": held.min(),
+        "high": held.max(),
+        "center": held.mean(),
+        "scale": held.std(ddof=0),
+    }
     return pd.DataFrame(scales).round(DIGITS)
 
 
@@ -73,7 +78,7 @@ def design(frame: pd.DataFrame, scales: pd.DataFrame, values: dict[str, list[str
 def boosted_scores(
     train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray]
 ) -> dict[str, float | None]:
-    """AUC and Brier score of gradient boosting on the later sessions; None where they say nothing."""
+    """AUC and Brier score of gradient boosting on the later sessions; None where all end alike."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.metrics import brier_score_loss, roc_auc_score
 
@@ -101,7 +106,11 @@ def fit_stage(
 
     dropped = train["is_dropped"].to_numpy()
     rate = (dropped.sum() + 1) / (len(dropped) + 2)
-    facts = {"count_trained": len(train), "base_rate": round(rate, DIGITS), "count_tested": len(test)}
+    facts = {
+        "count_trained": len(train),
+        "base_rate": round(rate, DIGITS),
+        "count_tested": len(test),
+    }
     least = FEWEST_SESSIONS / 5
     if len(train) < FEWEST_SESSIONS or min(dropped.sum(), (1 - dropped).sum()) < least:
         intercept = np.log(rate / (1 - rate)).round(DIGITS)

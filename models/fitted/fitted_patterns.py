@@ -179,7 +179,9 @@ def distinct_names(names: list[str], seconds: list[float], taken: set[str]) -> l
     """Tell patterns of one name apart by how long their sessions last, and else by a number."""
     told = list(names)
     for name in sorted(set(names)):
-        alike = sorted((i for i, other in enumerate(names) if other == name), key=seconds.__getitem__)
+        alike = sorted(
+            (i for i, other in enumerate(names) if other == name), key=seconds.__getitem__
+        )
         if len(alike) > 1:
             words = ["Quick", *["Unhurried"] * (len(alike) - 2), "Long"]
             for place, word in zip(alike, words, strict=True):
@@ -208,7 +210,10 @@ def name_patterns(
     medians = [float(np.median(seconds[labels == one])) for one in new]
     # what vanished keeps its name, too: a name never comes to mean another pattern
     names = distinct_names([bases[one] for one in new], medians, set(known.values()))
-    rows = [(one, f"P{next_id + i}", name, "new") for i, (one, name) in enumerate(zip(new, names, strict=True))]
+    rows = [
+        (one, f"P{next_id + i}", name, "new")
+        for i, (one, name) in enumerate(zip(new, names, strict=True))
+    ]
     rows += [(one, old, known[old], "kept") for one, old in matched.items()]
     named = pd.DataFrame(rows, columns=["pattern_number", "pattern_id", "pattern_name", "change"])
     return named.assign(count_in_sample=sizes[named["pattern_number"]])

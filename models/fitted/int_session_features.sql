@@ -67,6 +67,14 @@ event_stages as (
 
 ),
 
+primary_funnels as (
+
+    select funnel
+    from funnels
+    where is_primary
+
+),
+
 stage_events_counted as (
 
     select
@@ -120,7 +128,7 @@ sessions_described as (
         case
             when
                 outcomes.furthest_funnel
-                in (select funnel from funnels where is_primary)
+                = primary_funnels.funnel
                 then outcomes.furthest_stage_order
             else 0
         end as progress,
@@ -128,6 +136,7 @@ sessions_described as (
             as end_funnels,
         stage_events.events_by_stage
     from sessions
+    cross join primary_funnels
     inner join outcomes
         on sessions.session_key = outcomes.session_key
     inner join event_roles
@@ -146,11 +155,11 @@ sessions_with_features as (
         sessions_described.session_id,
         sessions_described.outcome = 'open' as is_open,
         list_concat(
-            cast([
+            list_value(
                 {% for feature in session_features() %}
-                {{ feature.sql }}{{ "," if not loop.last }}
+                cast({{ feature.sql }} as double){{ "," if not loop.last }}
                 {% endfor %}
-            ] as double []),
+            ),
             list_transform(
                 features_from_settings.other_funnels,
                 lambda funnel: case

@@ -16,7 +16,9 @@ fitted_patterns as (
 
 chosen_patterns as (
 
-    select * from fitted_patterns where is_chosen
+    select *
+    from fitted_patterns
+    where is_chosen
 
 ),
 
@@ -92,6 +94,6 @@ sessions_with_nearest as (
 select
     session_key,
     session_id,
-    nearest.pattern_id as pattern_id,
-    nearest.distance as distance
+    nearest.pattern_id,
+    nearest.distance
 from sessions_with_nearest

@@ -21,25 +21,15 @@ stage_terms as (
 
     select
         stage_order,
+        {% for name in risk_numbers() %}
+        {{ fitted_number(name, 'number', 'coefficient') }} as {{ name }}_coefficient,
+        {{ fitted_number(name, 'square', 'coefficient') }} as {{ name }}_square,
+        {{ fitted_number(name, 'number', 'low') }} as {{ name }}_low,
+        {{ fitted_number(name, 'number', 'high') }} as {{ name }}_high,
+        {{ fitted_number(name, 'number', 'center') }} as {{ name }}_center,
+        {{ fitted_number(name, 'number', 'scale') }} as {{ name }}_scale,
+        {% endfor %}
         max(case when term = 'intercept' then coefficient end) as intercept
-        {%- for name in risk_numbers() %},
-        max(
-            case
-                when term = 'number' and feature_name = '{{ name }}' then coefficient
-            end
-        )
-            as {{ name }}_coefficient,
-        max(
-            case
-                when term = 'square' and feature_name = '{{ name }}' then coefficient
-            end
-        )
-            as {{ name }}_square,
-        max(case when feature_name = '{{ name }}' then low end) as {{ name }}_low,
-        max(case when feature_name = '{{ name }}' then high end) as {{ name }}_high,
-        max(case when feature_name = '{{ name }}' then center end) as {{ name }}_center,
-        max(case when feature_name = '{{ name }}' then scale end) as {{ name }}_scale
-        {%- endfor %}
     from drop_risk_terms
     group by stage_order
 
@@ -47,7 +37,9 @@ stage_terms as (
 
 category_terms as (
 
-    select * from drop_risk_terms where term = 'category'
+    select *
+    from drop_risk_terms
+    where term = 'category'
 
 ),
 
@@ -76,26 +68,18 @@ moments_scaled as (
 moments_scored as (
 
     select
-        stage_moments.session_key,
-        stage_moments.stage_order,
-        stage_moments.reached_at,
-        stage_moments.intercept
-        {%- for name in risk_numbers() %}
-        + coalesce(stage_moments.{{ name }}_coefficient, 0) * stage_moments.{{ name }}
-        + coalesce(stage_moments.{{ name }}_square, 0) * pow(stage_moments.{{ name }}, 2)
-        {%- endfor %}
-        {%- for name in risk_categories() %}
-        + coalesce({{ name }}_terms.coefficient, 0)
-        {%- endfor %}
-            as score
-    from moments_scaled as stage_moments
-    {%- for name in risk_categories() %}
+        moments_scaled.session_key,
+        moments_scaled.stage_order,
+        moments_scaled.reached_at,
+        {{ risk_score('moments_scaled') }} as score
+    from moments_scaled
+    {% for name in risk_categories() %}
     left join category_terms as {{ name }}_terms
         on
-            stage_moments.stage_order = {{ name }}_terms.stage_order
+            moments_scaled.stage_order = {{ name }}_terms.stage_order
             and {{ name }}_terms.feature_name = '{{ name }}'
-            and stage_moments.{{ name }} = {{ name }}_terms.feature_value
-    {%- endfor %}
+            and moments_scaled.{{ name }} = {{ name }}_terms.feature_value
+    {% endfor %}
 
 )
 

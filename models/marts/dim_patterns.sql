@@ -266,7 +266,8 @@ patterns_explained as (
                     else ''
                 end
                 || '; lasts ' || {{ told_duration('avg_duration_seconds') }}
-                || ' on average, and ' || {{ percent('conversion_rate') }} || ' convert.'
+                || ' on average, and ' || {{ percent('conversion_rate') }}
+                || ' convert.'
         end as behaviour,
         coalesce(
             share_of_sessions >= {{ var('pattern_target_share') }}

@@ -1,5 +1,5 @@
-{# Predicted against what happened, on the sessions that began after those that drop risk
-   was fitted on. Sums are of whole millionths, so that no order of rows shows. #}
+{# Predicted against what happened, on the sessions that began after those that drop
+   risk was fitted on. Sums are of whole millionths, so that no order of rows shows. #}
 with
 
 stage_risks as (
@@ -34,7 +34,9 @@ funnels as (
 
 stage_fits as (
 
-    select * from fitted_drop_risk where term = 'intercept'
+    select *
+    from fitted_drop_risk
+    where term = 'intercept'
 
 ),
 
@@ -72,14 +74,15 @@ sessions_ranked as (
 
 ),
 
-{# the area under the ROC curve from ranks (Mann and Whitney 1947), ties at their middle #}
+{# the area under the ROC curve from ranks (Mann and Whitney 1947), ties at their middle
+   #}
 stages_summed as (
 
     select
         stage_order,
         count(*) as count_tested,
         sum(is_dropped) as count_dropped,
-        sum(case when is_dropped = 1 then 2 * lowest_rank + count_of_this_risk - 1 else 0 end)
+        sum(is_dropped * (2 * lowest_rank + count_of_this_risk - 1))
             as twice_ranks_of_dropped,
         sum(
             cast(risk_millionths - 1000000 * is_dropped as hugeint)

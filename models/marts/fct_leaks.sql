@@ -54,6 +54,7 @@ sides_weighed as (
         *,
         {{ ratio('count_went_on', 'count_reached') }} as step_rate,
         {{ ratio('rest_went_on', 'rest_reached') }} as rest_step_rate,
+        {{ ratio('count_at_goal', 'count_went_on') }} as later_rate,
         cast(count_reached + 2 as double) as weight,
         cast(rest_reached + 2 as double) as rest_weight,
         (count_went_on + 1.0) / (count_reached + 2) as mean,
@@ -203,10 +204,8 @@ leaks as (
             as step_rate,
         case when not differences.is_held_back then differences.rate_error end
             as step_rate_error,
-        case
-            when not differences.is_held_back
-                then {{ ratio('differences.count_at_goal', 'differences.count_went_on') }}
-        end as later_rate,
+        case when not differences.is_held_back then differences.later_rate end
+            as later_rate,
         case when not differences.is_held_back then differences.rest_step_rate end
             as rest_step_rate,
         case
