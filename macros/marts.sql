@@ -63,10 +63,12 @@
     printf('%.1f', 100 * {{ share }}) || ' %'
 {%- endmacro %}
 
-{# 43 seconds, 4.3 minutes #}
+{# 43 seconds, 4.3 minutes, 7.8 hours, 16.7 days #}
 {% macro told_duration(seconds) -%}
     case
         when {{ seconds }} < 60 then printf('%.0f', {{ seconds }}) || ' seconds'
-        else printf('%.1f', {{ seconds }} / 60) || ' minutes'
+        when {{ seconds }} < 7200 then printf('%.1f', {{ seconds }} / 60) || ' minutes'
+        when {{ seconds }} < 172800 then printf('%.1f', {{ seconds }} / 3600) || ' hours'
+        else printf('%.1f', {{ seconds }} / 86400) || ' days'
     end
 {%- endmacro %}

@@ -15,7 +15,9 @@ import pandas as pd
 SEED = 20260112
 LOWEST, HIGHEST = 0.01, 0.99  # percentiles that numbers are held between
 RAREST_SHARE, RAREST_COUNT = 0.005, 30  # of the sessions: a rarer value tells nothing
-PENALTY = 1.0  # C of scikit-learn: the inverse of how much large coefficients cost
+# C of scikit-learn, the inverse of what large coefficients cost: chosen by the Brier score in three
+# parts of the sessions it is fitted on
+PENALTIES = (0.003, 0.01, 0.03, 0.1, 1.0)
 FEWEST_SESSIONS = 50  # at a stage, to learn from, and of either outcome a fifth of that
 MOST_SESSIONS = 100_000  # at a stage; more teach ten coefficients nothing
 DIGITS = 9
@@ -102,7 +104,7 @@ def fit_stage(
     With less, the intercept is the rate of the stage itself: one success and one failure added,
     so that nothing is certain.
     """
-    from sklearn.linear_model import LogisticRegression
+    from sklearn.linear_model import LogisticRegressionCV
 
     dropped = train["is_dropped"].to_numpy()
     rate = (dropped.sum() + 1) / (len(dropped) + 2)
@@ -118,7 +120,14 @@ def fit_stage(
     scales = scale_numbers(train[numbers])
     values = {name: known_values(train[name]) for name in categories}
     matrix = design(train, scales, values)
-    fitted = LogisticRegression(C=PENALTY, max_iter=1_000).fit(matrix, dropped)
+    fitted = LogisticRegressionCV(
+        Cs=PENALTIES,
+        l1_ratios=(0,),
+        cv=3,
+        scoring="neg_brier_score",
+        max_iter=1_000,
+        use_legacy_attributes=False,
+    ).fit(matrix, dropped)
     coefficients = iter(fitted.coef_[0].round(DIGITS))
     rows = [{"term": "intercept", "coefficient": fitted.intercept_[0].round(DIGITS)}]
     for term in ("number", "square"):
