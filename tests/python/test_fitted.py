@@ -338,7 +338,7 @@ def write_cut_journeys(path, tails):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("window", ["", "70"])
+@pytest.mark.parametrize("window", ["", "150"])
 def test_what_happens_after_the_cut_changes_no_score(tmp_path, window):
     """Scored by the demo's coefficients: the same up to the cut, whatever follows."""
     (tmp_path / "events").mkdir()
