@@ -376,4 +376,4 @@ def test_what_happens_after_the_cut_changes_no_score(tmp_path, window):
         scores.append({(row["user_id"], row["stage_order"]): row["drop_risk"] for row in rows})
     assert len(scores[0]) > 60
     assert scores[0] == scores[1]
-    assert len(set(scores[0].values())) > 5
+    assert len(set(scores[0].values())) > 3
