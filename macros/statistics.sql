@@ -19,6 +19,42 @@
     {{ count_added }} * ({{ mean }} * {{ mean }} + (1 - {{ mean }}) * (1 - {{ mean }}))
 {%- endmacro %}
 
+{# The squares of one side of a difference of ratios, with what is added to it, and
+   with Bessel's correction for the clusters they are of. #}
+{% macro squares_of_side(mean, count_clusters, sum_total_squared, sum_total_times_count, sum_count_squared, count_added) -%}
+    cast({{ count_clusters }} as double) / nullif({{ count_clusters }} - 1, 0) * (
+        {{ sum_of_squared_residuals(mean, sum_total_squared, sum_total_times_count, sum_count_squared) }}
+        + {{ added_squares(mean, count_added) }}
+    )
+{%- endmacro %}
+
+{# The larger of two variances of a difference of ratios, each side's own and one for both: a small
+   side of a long-tailed metric knows too little of its own. #}
+{% macro variance_of_difference(squares_a, weight_a, squares_b, weight_b) -%}
+    greatest(
+        {{ squares_a }} / pow({{ weight_a }}, 2) + {{ squares_b }} / pow({{ weight_b }}, 2),
+        ({{ squares_a }} + {{ squares_b }}) / ({{ weight_a }} + {{ weight_b }})
+        * (1 / {{ weight_a }} + 1 / {{ weight_b }})
+    )
+{%- endmacro %}
+
+{# the products of users' residuals on two sides, from sums of products alone #}
+{% macro sum_of_residual_products(mean_a, mean_b, totals, total_a_times_count_b, total_b_times_count_a, counts) -%}
+    {{ totals }}
+    - {{ mean_b }} * {{ total_a_times_count_b }}
+    - {{ mean_a }} * {{ total_b_times_count_a }}
+    + {{ mean_a }} * {{ mean_b }} * {{ counts }}
+{%- endmacro %}
+
+{# 95 % intervals: the difference as it is lies within, though they are about another mean #}
+{% macro interval_low(difference, mean_difference, df, standard_error) -%}
+    least({{ mean_difference }} - {{ t_of_95_percent(df) }} * {{ standard_error }}, {{ difference }})
+{%- endmacro %}
+
+{% macro interval_high(difference, mean_difference, df, standard_error) -%}
+    greatest({{ mean_difference }} + {{ t_of_95_percent(df) }} * {{ standard_error }}, {{ difference }})
+{%- endmacro %}
+
 {# Hill (1970), Algorithm 395: a t of some degrees of freedom as a score of the normal
    distribution, in two steps; from 3 degrees on to 2e-5 of the p-value, from 5 on to 5e-7 #}
 {% macro score_of_t(t, df) -%}
@@ -61,9 +97,11 @@
     end
 {%- endmacro %}
 
-{# Benjamini and Hochberg (1995): ranks from the smallest p-value, 1.. of count_tests #}
-{% macro false_discovery_rate(p_value, rank, count_tests) -%}
+{# Benjamini and Hochberg (1995): ranks from the smallest p-value, 1.. of count_tests, in each family
+   of tests #}
+{% macro false_discovery_rate(p_value, rank, count_tests, family=none) -%}
     least(1, min({{ p_value }} * {{ count_tests }} / {{ rank }}) over (
+        {{ 'partition by ' ~ family if family }}
         order by {{ rank }} desc
         rows between unbounded preceding and current row
     ))
