@@ -114,3 +114,14 @@
 {% macro build_clock() -%}
     {{ timestamp_literal(var('build_clock') or run_started_at.strftime('%Y-%m-%d %H:%M:%S.%f')) }}
 {%- endmacro %}
+
+{# four hours of the day on the wall in reporting_timezone: 08:00-11:59 #}
+{% macro hours_band(timestamp_utc) -%}
+    {%- set hour = 'hour(' ~ reporting_time(timestamp_utc) ~ ') // 4 * 4' -%}
+    printf('%02d:00-%02d:59', {{ hour }}, {{ hour }} + 3)
+{%- endmacro %}
+
+{# how long after an assignment a conversion is put down to it #}
+{% macro effect_window() -%}
+    interval '{{ var('effect_window_minutes') }} minutes'
+{%- endmacro %}
