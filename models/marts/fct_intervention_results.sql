@@ -105,7 +105,9 @@ units_with_split as (
 
     select
         *,
-        case when has_both_arms then least({{ two_tails('z') }}, 1) end as srm_p_value
+        case
+            when has_both_arms and z is not null then least({{ two_tails('z') }}, 1)
+        end as srm_p_value
     from units_with_z
 
 ),
