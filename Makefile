@@ -8,7 +8,8 @@
 #
 #   make build FULL=1        everything built anew, not only what changed
 #
-# Another app: DROPOFF_EVENTS, DROPOFF_SEEDS and DROPOFF_WAREHOUSE, and VARS for dbt's vars.
+# Another app: DROPOFF_EVENTS, DROPOFF_SEEDS and DROPOFF_WAREHOUSE, DROPOFF_INTERVENTIONS where there
+# is a ledger, and VARS for dbt's vars.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -29,6 +30,8 @@ export SEND_ANONYMOUS_USAGE_STATS := no
 PYTHON := .venv/bin/python
 STEP := python3 steps/step.py
 EVENT_FILES := "$(DROPOFF_EVENTS)"
+# the demo has a ledger of interventions, another app where it is named
+LEDGER_FILES := "$(if $(filter undefined,$(origin DROPOFF_INTERVENTIONS)),$(if $(filter $(DEMO_EVENTS),$(DROPOFF_EVENTS)),landing/interventions),$(DROPOFF_INTERVENTIONS))"
 CHECKS := $(patsubst %.duckdb,%,$(DROPOFF_WAREHOUSE)).checks.ndjson
 
 # millions of events, one and ten, unless SCALE is given
@@ -56,12 +59,12 @@ ifeq ($(DROPOFF_EVENTS),$(DEMO_EVENTS))
 endif
 
 check: land
-	@$(STEP) check --inputs landing/check.py $(DROPOFF_SEEDS) $(EVENT_FILES) --env DROPOFF_EVENTS --outputs $(CHECKS) -- \
+	@$(STEP) check --inputs landing/check.py $(DROPOFF_SEEDS) $(EVENT_FILES) $(LEDGER_FILES) --env DROPOFF_EVENTS DROPOFF_INTERVENTIONS --outputs $(CHECKS) -- \
 	    $(PYTHON) landing/check.py --out $(CHECKS) --vars '$(VARS)'
 
 build: check
-	@$(STEP) build --inputs models macros tests/generic tests/macros tests/marts tests/sessions dbt_project.yml profiles.yml steps/build.py $(DROPOFF_SEEDS) $(EVENT_FILES) \
-	    --env DROPOFF_EVENTS DROPOFF_SALT --outputs $(DROPOFF_WAREHOUSE) -- $(PYTHON) steps/build.py --vars '$(VARS)' $(if $(FULL),--full-refresh)
+	@$(STEP) build --inputs models macros tests/generic tests/macros tests/marts tests/sessions dbt_project.yml profiles.yml steps/build.py $(DROPOFF_SEEDS) $(EVENT_FILES) $(LEDGER_FILES) \
+	    --env DROPOFF_EVENTS DROPOFF_INTERVENTIONS DROPOFF_SALT --outputs $(DROPOFF_WAREHOUSE) -- $(PYTHON) steps/build.py --vars '$(VARS)' $(if $(FULL),--full-refresh)
 
 reports: build
 	@$(STEP) reports --inputs reports $(DROPOFF_WAREHOUSE) --env DROPOFF_WAREHOUSE --outputs reports/build -- \
@@ -89,7 +92,7 @@ bench: setup
 	@echo "the page is docs/performance.md"
 
 # the tests are about the demo, whatever app the environment names
-TEST := env -u DROPOFF_EVENTS -u DROPOFF_SEEDS -u DROPOFF_WAREHOUSE -u DROPOFF_BUILD_FILE $(MAKE) --no-print-directory
+TEST := env -u DROPOFF_EVENTS -u DROPOFF_INTERVENTIONS -u DROPOFF_SEEDS -u DROPOFF_WAREHOUSE -u DROPOFF_BUILD_FILE $(MAKE) --no-print-directory
 
 test-fast:
 	@$(TEST) VARS= SEED=1 SCALE=1 build

@@ -78,6 +78,7 @@
         'session_timeout_minutes', 'starter_join_seconds', 'reporting_timezone',
         'session_open_minutes', 'bounce_under_seconds', 'bounce_max_steps',
         'journey_max_steps', 'retention_weeks', 'min_comparison_sessions',
+        'effect_window_minutes',
         'journey_shown_steps', 'journey_top_events', 'journey_top_paths',
         'shown_users', 'shown_sessions', 'shown_rows_per_user', 'shown_steps_per_session',
         'patterns_fewest', 'patterns_most', 'pattern_sample_sessions', 'pattern_target_share',

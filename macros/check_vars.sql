@@ -30,6 +30,7 @@
             'drop_off_step_rate': [0, 1],
             'high_drop_share': [0, 1],
             'display_name_digits': [1, 32],
+            'effect_window_minutes': [1, most],
         } %}
         {% set may_be_null = ['session_timeout_minutes', 'starter_join_seconds', 'bounce_max_steps', 'build_clock', 'as_of'] %}
         {% for name, bounds in numbers.items() if var(name) is not none or name not in may_be_null %}
@@ -40,6 +41,7 @@
             'journey_shown_steps', 'journey_top_events', 'journey_top_paths',
             'shown_users', 'shown_sessions', 'shown_rows_per_user', 'shown_steps_per_session',
             'patterns_fewest', 'patterns_most', 'pattern_sample_sessions', 'min_benchmark_sessions',
+            'effect_window_minutes',
         ] if var(name) is not integer %}
             {% do stop("The var " ~ name ~ " is '" ~ var(name) ~ "'; it must be a whole number.") %}
         {% endfor %}
@@ -95,16 +97,36 @@
     {{ env_var('DROPOFF_EVENTS', 'landing/events') }}
 {%- endmacro %}
 
+{# the ledger of interventions: any app may have one, and the demo has #}
+{% macro interventions() -%}
+    {{ env_var('DROPOFF_INTERVENTIONS', 'landing/interventions' if landing() == 'landing/events' else '') }}
+{%- endmacro %}
+
+{# a folder that is not there or empty is a ledger without assignments; a glob or a file that
+   finds nothing is a wrong setting #}
+{% macro check_interventions() %}
+    {% set is_no_folder = modules.re.search('[*?[]|[.](parquet|csv|ndjson|jsonl|json)([.](gz|zst))?$', interventions()) %}
+    {% if execute and is_no_folder and not is_file_there(interventions()) %}
+        {% do stop(
+            "No file matches '" ~ interventions() ~ "'; set DROPOFF_INTERVENTIONS to a folder or a glob of parquet, ndjson or csv files, or to nothing where there is no ledger."
+        ) %}
+    {% endif %}
+{% endmacro %}
+
 {# a landing zone in which nothing lies is a wrong setting; an empty file is not #}
 {% macro check_landing() %}
-    {% if execute %}
-        {% set files = run_query(
-            'select 1 from glob(' ~ sql_text(landing()) ~ ') union all select 1 from glob(' ~ sql_text(landing() ~ '/**') ~ ') limit 1'
+    {% if execute and not is_file_there(landing()) %}
+        {% do stop(
+            "No landing file matches '" ~ landing() ~ "'; set DROPOFF_EVENTS to a folder or a glob of parquet, ndjson or csv files, or run `make land` for the demo."
         ) %}
-        {% if not files | length %}
-            {% do stop(
-                "No landing file matches '" ~ landing() ~ "'; set DROPOFF_EVENTS to a folder or a glob of parquet, ndjson or csv files, or run `make land` for the demo."
-            ) %}
-        {% endif %}
     {% endif %}
+{% endmacro %}
+
+{# a glob's files, or a folder's and those below it; DuckDB takes ** once in a path #}
+{% macro is_file_there(landing) %}
+    {% set query = 'select 1 from glob(' ~ sql_text(landing) ~ ')' %}
+    {% if '**' not in landing %}
+        {% set query = query ~ ' union all select 1 from glob(' ~ sql_text(landing ~ '/**') ~ ')' %}
+    {% endif %}
+    {{ return(run_query(query ~ ' limit 1') | length > 0) }}
 {% endmacro %}

@@ -1,4 +1,5 @@
-{# Landed columns: our names found in the input, through the var event_columns. #}
+{# Landed columns: our names found in the input, those of events through the var event_columns;
+   the macros _named take the name as it stands there. #}
 
 {# while dbt parses, check_vars has not yet said that event_columns is no mapping #}
 {% macro landed_name(our_name) -%}
@@ -52,7 +53,10 @@
 
 {# one of our text columns out of a parquet group #}
 {% macro parquet_text(our_name, types) -%}
-    {%- set name = landed_name(our_name) -%}
+    {{ parquet_text_named(landed_name(our_name), types) }}
+{%- endmacro %}
+
+{% macro parquet_text_named(name, types) -%}
     {%- if name in types -%}
         {{ text_from_column(sql_name(name), types[name]) }}
     {%- else -%}
@@ -62,7 +66,10 @@
 
 {# one of our times out of a parquet group #}
 {% macro parquet_timestamp(our_name, types) -%}
-    {%- set name = landed_name(our_name) -%}
+    {{ parquet_timestamp_named(landed_name(our_name), types) }}
+{%- endmacro %}
+
+{% macro parquet_timestamp_named(name, types) -%}
     {%- if name in types -%}
         {{ timestamp_from_column(sql_name(name), types[name]) }}
     {%- else -%}
@@ -72,9 +79,15 @@
 
 {# true unless one of our columns holds bytes that are not UTF-8 #}
 {% macro parquet_is_readable(our_names, types) -%}
+    {%- set names = [] -%}
+    {%- for our_name in our_names %}{% do names.append(landed_name(our_name)) %}{% endfor -%}
+    {{ parquet_is_readable_named(names, types) }}
+{%- endmacro %}
+
+{% macro parquet_is_readable_named(names, types) -%}
     true
-    {%- for our_name in our_names if types.get(landed_name(our_name)) == 'BLOB' %}
-        and ({{ sql_name(landed_name(our_name)) }} is null or {{ parquet_text(our_name, types) }} is not null)
+    {%- for name in names if types.get(name) == 'BLOB' %}
+        and ({{ sql_name(name) }} is null or {{ parquet_text_named(name, types) }} is not null)
     {%- endfor -%}
 {%- endmacro %}
 

@@ -13,6 +13,15 @@
     ]) }}
 {% endmacro %}
 
+{# the same of the ledger #}
+{% macro ledger_reject_reasons() %}
+    {{ return([
+        'unreadable', 'missing_assignment_id', 'missing_intervention', 'missing_user_id',
+        'missing_stage', 'bad_unit', 'bad_arm', 'bad_planned_share', 'bad_assigned_at',
+        'assigned_in_future', 'duplicate_assignment_id',
+    ]) }}
+{% endmacro %}
+
 {# what a page calls a person: a few digits of a salted hash, unless ids may be shown #}
 {% macro display_name(user_id) -%}
     {%- if var('show_user_ids') -%}
@@ -71,4 +80,12 @@
         when {{ seconds }} < 172800 then printf('%.1f', {{ seconds }} / 3600) || ' hours'
         else printf('%.1f', {{ seconds }} / 86400) || ' days'
     end
+{%- endmacro %}
+
+{# an aggregate: units of an intervention and how many of them converted, for each arm #}
+{% macro counts_by_arm() -%}
+    {%- for arm in ['treated', 'control'] %}
+        count(case when arm = '{{ arm }}' then 1 end) as count_{{ arm }},
+        count(case when arm = '{{ arm }}' and is_converted then 1 end) as converted_{{ arm }}{{ "," if not loop.last }}
+    {%- endfor %}
 {%- endmacro %}

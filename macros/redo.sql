@@ -14,8 +14,8 @@
     {%- if redone_by == 'file' -%}
         file_number not in (select file_number from {{ ref('base_app__files') }})
     {%- elif redone_by == 'text_file' -%}
-        file_name in (select file_name from {{ ref('base_app__arrived_files') }})
-        or file_name not in (select file_name from {{ ref('base_app__landing_files') }})
+        file_name in (select file_name from {{ ref('base_app__arrived_files') }} where landing_zone = 'events')
+        or file_name not in (select file_name from {{ ref('base_app__landing_files') }} where landing_zone = 'events')
     {%- elif redone_by == 'event_id' -%}
         event_uuid in (select event_uuid from {{ ref('base_app__repeated_rows') }})
         or file_number not in (select file_number from {{ ref('base_app__files') }})

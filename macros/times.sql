@@ -120,3 +120,8 @@
     {%- set hour = 'hour(' ~ reporting_time(timestamp_utc) ~ ') // 4 * 4' -%}
     printf('%02d:00-%02d:59', {{ hour }}, {{ hour }} + 3)
 {%- endmacro %}
+
+{# how long after an assignment a conversion is put down to it #}
+{% macro effect_window() -%}
+    interval '{{ var('effect_window_minutes') }} minutes'
+{%- endmacro %}

@@ -57,6 +57,7 @@ settings as (
         {{ number_var('drop_off_step_rate') }} as drop_off_step_rate,
         {{ number_var('high_drop_share') }} as high_drop_share,
         {{ number_var('min_comparison_sessions') }} as min_comparison_sessions,
+        {{ number_var('effect_window_minutes') }} as effect_window_minutes,
         {{ number_var('journey_max_steps') }} as journey_max_steps,
         {{ number_var('journey_shown_steps') }} as journey_shown_steps,
         {{ number_var('journey_top_events') }} as journey_top_events,

@@ -99,12 +99,10 @@ sides as (
 
     select
         *,
-        cast(count_clusters as double) / nullif(count_clusters - 1, 0) * (
-            {{ sum_of_squared_residuals(
-                'mean', 'total_squared', 'total_times_sessions', 'sessions_squared'
-            ) }}
-            + {{ added_squares('mean', 'count_added') }}
-        ) as squares
+        {{ squares_of_side(
+            'mean', 'count_clusters', 'total_squared', 'total_times_sessions',
+            'sessions_squared', 'count_added'
+        ) }} as squares
     from sides_weighed
 
 ),
@@ -166,15 +164,16 @@ pairs_measured as (
         sides_b.value - sides_a.value as difference,
         sides_b.mean - sides_a.mean as mean_difference,
         least(sides_a.count_users, sides_b.count_users) - 1 as df,
-        sides_a.squares / pow(sides_a.weight, 2)
-        + sides_b.squares / pow(sides_b.weight, 2) as variance_of_each,
-        (sides_a.squares + sides_b.squares) / (sides_a.weight + sides_b.weight)
-        * (1 / sides_a.weight + 1 / sides_b.weight) as variance_of_both,
+        {{ variance_of_difference(
+            'sides_a.squares', 'sides_a.weight', 'sides_b.squares', 'sides_b.weight'
+        ) }} as variance,
         coalesce(
-            users_on_both_sides.totals
-            - sides_b.mean * users_on_both_sides.total_a_times_sessions_b
-            - sides_a.mean * users_on_both_sides.total_b_times_sessions_a
-            + sides_a.mean * sides_b.mean * users_on_both_sides.sessions,
+            {{ sum_of_residual_products(
+                'sides_a.mean', 'sides_b.mean', 'users_on_both_sides.totals',
+                'users_on_both_sides.total_a_times_sessions_b',
+                'users_on_both_sides.total_b_times_sessions_a',
+                'users_on_both_sides.sessions'
+            ) }},
             0
         ) / (sides_a.weight * sides_b.weight) as covariance
     from pairs
@@ -195,17 +194,12 @@ pairs_measured as (
 
 ),
 
-{# the larger of two errors: a small side of a long-tailed metric knows too little of
-   its own #}
 pairs_with_errors as (
 
     select
         *,
         case
-            when df >= 1
-                then sqrt(greatest(
-                    greatest(variance_of_each, variance_of_both) - 2 * covariance, 0
-                ))
+            when df >= 1 then sqrt(greatest(variance - 2 * covariance, 0))
         end as standard_error
     from pairs_measured
 
@@ -241,24 +235,21 @@ pairs_scored_well as (
 
 ),
 
-{# the difference as it is lies within, though the interval is about another mean #}
 pairs_tested as (
 
     select
         *,
         case
             when t is not null
-                then least(
-                    mean_difference - {{ t_of_95_percent('df') }} * standard_error,
-                    difference
-                )
+                then {{ interval_low(
+                    'difference', 'mean_difference', 'df', 'standard_error'
+                ) }}
         end as difference_low,
         case
             when t is not null
-                then greatest(
-                    mean_difference + {{ t_of_95_percent('df') }} * standard_error,
-                    difference
-                )
+                then {{ interval_high(
+                    'difference', 'mean_difference', 'df', 'standard_error'
+                ) }}
         end as difference_high,
         {{ p_value_of_t('t', 'df', 'score') }} as p_value
     from pairs_scored_well

@@ -1,4 +1,5 @@
-{# Files that are new, or not what they were when the last build read them. #}
+{# Files that are new, or not what they were when the last build read them; of the
+   ledger all, since it is small and its tables are made anew in each build. #}
 with
 
 landing_files as (
@@ -17,7 +18,9 @@ arrived_files as (
             landing_files.file_name = files_before.file_name
             and landing_files.size_bytes = files_before.size_bytes
             and landing_files.modified_ns = files_before.modified_ns
-    where files_before.file_name is null
+    where
+        landing_files.landing_zone = 'interventions'
+        or files_before.file_name is null
     {% endif %}
 
 )

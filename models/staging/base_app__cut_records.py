@@ -16,6 +16,7 @@ BATCH_ROWS = 50_000
 
 SCHEMA = pa.schema(
     [
+        ("landing_zone", pa.string()),
         ("file_name", pa.string()),
         ("file_row_number", pa.int64()),
         ("is_readable", pa.bool_()),
@@ -113,12 +114,12 @@ def file_records(path: str, kind: str, read_error: str | None) -> Iterator[Recor
         yield number + 1, False, f"{path}: {error}"
 
 
-def batches(files: list[tuple[str, str, str | None]]) -> Iterator[pa.RecordBatch]:
+def batches(files: list[tuple[str, str, str, str | None]]) -> Iterator[pa.RecordBatch]:
     """The records of all files, in batches that fit in memory."""
-    rows: list[tuple[str, int, bool, str]] = []
-    for path, kind, read_error in files:
+    rows: list[tuple[str, str, int, bool, str]] = []
+    for zone, path, kind, read_error in files:
         for record in file_records(path, kind, read_error):
-            rows.append((path, *record))
+            rows.append((zone, path, *record))
             if len(rows) == BATCH_ROWS:
                 yield record_batch(rows)
                 rows = []
@@ -126,7 +127,7 @@ def batches(files: list[tuple[str, str, str | None]]) -> Iterator[pa.RecordBatch
         yield record_batch(rows)
 
 
-def record_batch(rows: list[tuple[str, int, bool, str]]) -> pa.RecordBatch:
+def record_batch(rows: list[tuple[str, str, int, bool, str]]) -> pa.RecordBatch:
     """Rows of SCHEMA as one Arrow batch."""
     return pa.RecordBatch.from_arrays(
         [
@@ -141,5 +142,6 @@ def model(dbt: Any, session: Any) -> pa.RecordBatchReader:  # noqa: ANN401 (dbt'
     """Cut the text files that arrived. One row per record of an ndjson or csv file."""
     dbt.config(materialized="table")
     arrived = dbt.ref("base_app__arrived_files")
-    files = arrived.project("file_name, file_format, read_error").order("file_name").fetchall()
+    columns = "landing_zone, file_name, file_format, read_error"
+    files = arrived.project(columns).order("landing_zone, file_name").fetchall()
     return pa.RecordBatchReader.from_batches(SCHEMA, batches(files))

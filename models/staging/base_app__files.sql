@@ -1,23 +1,26 @@
-{# The files of the landing zone, each content of one under its own number: rows hang on
-   the number, and go when it does. Those with the newest loaded_in_build are read by
+{# The files of events that landed, each content of one under its own number: rows hang
+   on the number, and go when it does. Those with the newest loaded_in_build are read by
    this build. #}
 with
 
 landing_files as (
 
     select * from {{ ref('base_app__landing_files') }}
+    where landing_zone = 'events'
 
 ),
 
 arrived_files as (
 
     select * from {{ ref('base_app__arrived_files') }}
+    where landing_zone = 'events'
 
 ),
 
 cut_records as (
 
     select * from {{ ref('base_app__cut_records') }}
+    where landing_zone = 'events'
 
 ),
 

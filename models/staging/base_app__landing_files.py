@@ -1,4 +1,4 @@
-"""The files of the landing zone, one row each, before any row is read from them."""
+"""The files of the landing zones, one row each, before any row is read from them."""
 
 import glob
 import json
@@ -20,6 +20,7 @@ FORMATS = {
 
 SCHEMA = pa.schema(
     [
+        ("landing_zone", pa.string()),
         ("file_name", pa.string()),
         ("file_format", pa.string()),
         ("size_bytes", pa.int64()),
@@ -71,17 +72,22 @@ def described_before(dbt: Any, session: duckdb.DuckDBPyConnection) -> dict[tuple
 
 
 def model(dbt: Any, session: duckdb.DuckDBPyConnection) -> pa.Table:  # noqa: ANN401
-    """List the landing zone. One row per file: its format, size, time and parquet columns."""
+    """List the landing zones. One row per zone and file: its format, size, time and columns."""
     dbt.config(materialized="table")
     known = described_before(dbt, session)
+    zones = {
+        "events": dbt.config.get("landing"),
+        "interventions": dbt.config.get("interventions"),
+    }
     rows = []
-    for path in list_files(dbt.config.get("landing")):
-        kind = file_format(path)
-        status = os.stat(path)
-        version = (path, status.st_size, status.st_mtime_ns)
-        columns, error = None, None
-        if kind == "parquet":
-            columns, error = known.get(version) or describe_parquet(path, session)
-        rows.append((path, kind, status.st_size, status.st_mtime_ns, columns, error))
+    for zone, landing in zones.items():
+        for path in list_files(landing):
+            kind = file_format(path)
+            status = os.stat(path)
+            version = (path, status.st_size, status.st_mtime_ns)
+            columns, error = None, None
+            if kind == "parquet":
+                columns, error = known.get(version) or describe_parquet(path, session)
+            rows.append((zone, path, kind, *version[1:], columns, error))
     columns = list(zip(*rows, strict=True)) if rows else [[]] * len(SCHEMA)
     return pa.table(dict(zip(SCHEMA.names, columns, strict=True)), schema=SCHEMA)

@@ -17,3 +17,4 @@ select
     is_readable,
     payload
 from cut_records
+where landing_zone = 'events'

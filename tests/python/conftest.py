@@ -14,7 +14,13 @@ from dbt.cli.main import dbtRunner
 ROOT = Path(__file__).parents[2]
 SHARED_DATA = ROOT.parent / "shared" / "data"
 DEMO_EVENTS = ROOT / "landing" / "events"
-SETTINGS = ("DROPOFF_EVENTS", "DROPOFF_SEEDS", "DROPOFF_WAREHOUSE", "DROPOFF_BUILD_FILE")
+SETTINGS = (
+    "DROPOFF_EVENTS",
+    "DROPOFF_INTERVENTIONS",
+    "DROPOFF_SEEDS",
+    "DROPOFF_WAREHOUSE",
+    "DROPOFF_BUILD_FILE",
+)
 
 
 class Build:
@@ -47,14 +53,27 @@ def environment(**changes):
         os.environ.update(before)
 
 
-def run_dbt(warehouse, *arguments, events=DEMO_EVENTS, seeds="seeds", dbt_vars=None, target=None):
+def run_dbt(
+    warehouse,
+    *arguments,
+    events=DEMO_EVENTS,
+    interventions="",
+    seeds="seeds",
+    dbt_vars=None,
+    target=None,
+):
     """Run dbt in this process; the same file for every build keeps its parsing cached."""
     command = [*arguments, "--target-path", str(target or Path(warehouse).parent / "target")]
     if dbt_vars:
         command += ["--vars", yaml.safe_dump(dbt_vars)]
     printed = io.StringIO()
     with (
-        environment(DROPOFF_EVENTS=events, DROPOFF_SEEDS=seeds, DROPOFF_WAREHOUSE=warehouse),
+        environment(
+            DROPOFF_EVENTS=events,
+            DROPOFF_INTERVENTIONS=interventions,
+            DROPOFF_SEEDS=seeds,
+            DROPOFF_WAREHOUSE=warehouse,
+        ),
         contextlib.chdir(ROOT),
         contextlib.redirect_stdout(printed),
     ):

@@ -4,11 +4,12 @@
 starters within, at and over the join window, telemetry that leads, copies, every kind of rejected
 row, unknown names, and files of different formats, columns and types. What the definitions leave
 open is left out (see the notes where a list ends early), so that two readings of a history that
-differ mean a mistake.
+differ mean a mistake. `ledgers(history)` draws a ledger of interventions over its users.
 """
 
 import csv
 import gzip
+import hashlib
 import io
 import json
 from dataclasses import dataclass, field
@@ -112,6 +113,12 @@ UNREADABLE_JSON = [b'{"user_id": ', b"[1, 2]", b"5", b"null", b'"text"', b'{"eve
 UNREADABLE_JSON += [b'{"event_id": "\xff", "user_id": "u"}', b"\xff\xfe", b"{'event_id': 'x'}"]
 UNREADABLE_CSV = [b"one", b"x,y", b"a,b,c,d,e,f,g,h,i,j,k,l", b"\xff\xfe"]
 BLANK_LINES = [b"", b"   "]
+
+# Seconds from the first moment of the history to an assignment, and from there to its receipt.
+ASSIGNED = [0, 0.000001, 1, 29, 60, 61, 90, 120, 300, 900, 1800, 7200, 86400, 3 * 86400, -1]
+ASSIGNED_BAD = ["soon", "1999-12-31T23:59:59.999999Z", None, "2027-01-01T00:00:00Z"]
+SHARES = [None, None, None, "0.5", "0.25", "0.75"]
+SHARES_BAD = ["0", "1", "-1", "half", "nan"]
 
 MAPPED_NAMES = {"user_id": "distinct_id", "event_time": "ts", "event_id": "$insert_id"}
 
@@ -415,6 +422,84 @@ def file_time(draw, file, value):
     if kind in ("ms_int", "ms_float") and file.name.endswith("parquet"):
         return None
     return value
+
+
+@st.composite
+def ledgers(draw, history, max_assignments=60):
+    """Draw the files of a ledger: two interventions, users of the history and one of nobody."""
+    names = history.vars.get("event_columns", {})
+    user_column, id_column = (names.get(name, name) for name in ("user_id", "event_id"))
+    events = [row for file in history.files for row in file.rows if isinstance(row, dict)]
+    events = [row for row in events if row.get(user_column) is not None]
+    users = sorted({f"{row[user_column]}" for row in events if f"{row[user_column]}".strip()})
+    pairs = sorted({(f"{row[user_column]}", f"{row.get(id_column)}") for row in events})
+    files = [LandedFile(f"ledger.{ending}", [], "iso_z") for ending in ("ndjson", "csv", "parquet")]
+    for number in range(draw(st.integers(0, max_assignments))):
+        user_id = draw(st.sampled_from([*users, *users, "nobody"]))
+        session_id = None
+        if draw(st.sampled_from([True, False, False])):
+            user_id, event_id = draw(st.sampled_from(pairs))
+            parts = "|".join(f"{len(part)}|{part}" for part in (user_id, event_id))
+            session_id = hashlib.md5(parts.encode()).hexdigest()
+        moment = micros(FIRST_MOMENT) + round(draw(st.sampled_from(ASSIGNED)) * SECOND)
+        row = {
+            "assignment_id": f"{draw(st.sampled_from(ID_STARTS))}{number}",
+            "intervention": draw(st.sampled_from(["seats", "Badges → 😀"])),
+            "unit": draw(st.sampled_from(["session", "session", "user"])),
+            "user_id": user_id,
+            "session_id": session_id,
+            "stage": draw(st.sampled_from(["cart", "pay"])),
+            "arm": draw(st.sampled_from(["treated", "control"])),
+            "planned_treated_share": draw(st.sampled_from(SHARES)),
+            "assigned_at": encode_time("iso_z", moment),
+            "received_at": encode_time("iso_z", moment + draw(st.sampled_from([0, 5])) * SECOND),
+        }
+        for landed in spoil_assignment(draw, row):
+            draw(st.sampled_from(files)).rows.append(landed)
+    for file in files:
+        file.columns = list(ASSIGNMENT_COLUMNS)
+    return [file for file in files if file.rows]
+
+
+ASSIGNMENT_COLUMNS = (
+    "assignment_id",
+    "intervention",
+    "unit",
+    "user_id",
+    "session_id",
+    "stage",
+    "arm",
+    "planned_treated_share",
+    "assigned_at",
+    "received_at",
+)
+
+
+def spoil_assignment(draw, row):
+    """Break an assignment in one way, or land a copy of it; most stay as they are."""
+    bad = {
+        "assignment_id": [None, " "],
+        "intervention": [None, ""],
+        "user_id": [None, "\t"],
+        "stage": [None],
+        "unit": [None, "Session"],
+        "arm": [None, "variant b"],
+        "planned_treated_share": SHARES_BAD,
+        "assigned_at": ASSIGNED_BAD,
+        "received_at": [None, "soon", "1999-12-31T23:59:59Z"],
+        "session_id": [" ", "unknown"],
+    }
+    way = draw(st.sampled_from([None] * 30 + [*bad, "copy", "copy"]))
+    if way == "copy":
+        name = draw(st.sampled_from(["received_at", "arm", "stage", "session_id", "user_id"]))
+        other = {
+            "received_at": "2026-01-12T23:57:00Z",
+            "arm": "treated",
+            "stage": "a",
+            "user_id": "0",
+        }
+        return [row, {**row, name: other.get(name)}]
+    return [{**row, way: draw(st.sampled_from(bad[way]))} if way else row]
 
 
 def draw_settings(draw):

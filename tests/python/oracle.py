@@ -4,7 +4,8 @@ It shares no code with the models: plain dicts, lists and loops, one function a 
 definitions, each citing the sentence it implements. Times are naive UTC datetimes, durations are
 seconds, shares are 0..1 or None over nothing. A session is named by its user and its opening event.
 
-`marts(landing_glob, settings_folder, given_vars)` gives every table as a list of dicts;
+`marts(landing_glob, settings_folder, given_vars)` gives every table as a list of dicts, with a glob
+of a ledger of interventions those of the ledger too;
 `write_landing(history, folder)` writes the files of a made-up history (see histories.py).
 """
 
@@ -14,6 +15,7 @@ import gzip
 import hashlib
 import io
 import json
+import math
 import re
 import sys
 import time
@@ -56,6 +58,7 @@ DEFAULT_VARS = {
     "journey_max_steps": 20,
     "retention_weeks": 12,
     "min_comparison_sessions": 30,
+    "effect_window_minutes": 1440,
     "drop_off_step_rate": 0.75,
     "high_drop_share": 0.09,
 }
@@ -70,12 +73,36 @@ REASONS = (
     "duplicate_event_id",
 )
 
+LEDGER_REASONS = (
+    "unreadable",
+    "missing_assignment_id",
+    "missing_intervention",
+    "missing_user_id",
+    "missing_stage",
+    "bad_unit",
+    "bad_arm",
+    "bad_planned_share",
+    "bad_assigned_at",
+    "assigned_in_future",
+    "duplicate_assignment_id",
+)
+LEDGER_TEXTS = (
+    "assignment_id",
+    "intervention",
+    "unit",
+    "user_id",
+    "session_id",
+    "stage",
+    "arm",
+    "planned_treated_share",
+)
+
 EPOCH = datetime(1970, 1, 1)
 # A time past the year 9999 is a time, and in the future, whatever it says exactly.
 END_OF_TIME = datetime.max
 
 
-def marts(landing_glob, settings_folder, given_vars=None):
+def marts(landing_glob, settings_folder, given_vars=None, ledger_glob=None):
     """Give every table of the contract that the definitions alone decide, each a list of dicts."""
     rules = rules_of(given_vars or {})
     settings = read_settings(settings_folder)
@@ -84,7 +111,9 @@ def marts(landing_glob, settings_folder, given_vars=None):
         event["event_role"] = role_of(event["event_name"], settings)
     rules["as_of"] = as_of(staged, rules)
     sessions = describe_sessions(staged, settings, rules)
+    of_the_ledger = ledger_marts(ledger_glob, sessions, rules) if ledger_glob else {}
     return {
+        **of_the_ledger,
         "staged": staged,
         "rejected": rejected,
         "fct_session_events": session_events(sessions),
@@ -1607,6 +1636,330 @@ def data_health(staged, rejected, settings, rules):
     return rows
 
 
+# --- interventions -------------------------------------------------------------------------------
+
+
+def ledger_marts(ledger_glob, sessions, rules):
+    """Who was assigned which arm, when, at which stage, and what it changed."""
+    assignments, rejected = stage_assignments(read_landing(ledger_glob), rules)
+    reasons = [row["reason"] for row in rejected]
+    units = assigned_units(assignments, sessions, rules)
+    return {
+        "assignments": assignments,
+        "rejected_assignments": rejected,
+        "fct_ledger_health": [
+            {"reject_reason": "(staged)", "count_rows": len(assignments)},
+            *(
+                {"reject_reason": reason, "count_rows": reasons.count(reason)}
+                for reason in LEDGER_REASONS
+            ),
+        ],
+        "fct_intervention_results": intervention_results(units, rules),
+        "fct_intervention_daily": intervention_daily(units, rules),
+    }
+
+
+def stage_assignments(files, rules):
+    """Landed = staged + rejected; the copy received first stays, ties by the other columns."""
+    left, rejected = [], []
+    for file in files:
+        for row in file["rows"]:
+            assignment, reason = None, "unreadable"
+            if row["values"] is not None:
+                assignment = assignment_of(row["values"], rules)
+                reason = reason_to_reject_assignment(assignment, rules)
+            if reason is None:
+                left.append(assignment)
+            else:
+                rejected.append({"reason": reason})
+    staged = []
+    for copies in grouped(left, "assignment_id").values():
+        copies.sort(key=order_of_assignments)
+        staged.append(copies[0])
+        rejected += [{"reason": "duplicate_assignment_id"} for _ in copies[1:]]
+    return staged, rejected
+
+
+def assignment_of(values, rules):
+    """Columns are found by their names; the share is a half where the row says nothing."""
+    assignment = {name: as_text(values.get(name)) for name in LEDGER_TEXTS}
+    text = assignment["planned_treated_share"]
+    try:
+        assignment["planned_treated_share"] = 0.5 if is_missing(text) else float(text)
+    except ValueError:
+        assignment["planned_treated_share"] = math.nan
+    if is_missing(assignment["session_id"]):
+        assignment["session_id"] = None
+    assignment["assigned_at"] = parse_time(values.get("assigned_at"))
+    received_at = parse_time(values.get("received_at"))
+    is_valid = is_valid_received_at(received_at, rules)
+    assignment["has_valid_received_at"] = is_valid
+    assignment["received_at"] = received_at if is_valid else assignment["assigned_at"]
+    return assignment
+
+
+def reason_to_reject_assignment(assignment, rules):
+    """One reason, the first that applies (duplicates are looked for among the rows left)."""
+    for name in ("assignment_id", "intervention", "user_id", "stage"):
+        if is_missing(assignment[name]):
+            return f"missing_{name}"
+    if assignment["unit"] not in ("session", "user"):
+        return "bad_unit"
+    if assignment["arm"] not in ("treated", "control"):
+        return "bad_arm"
+    if not 0 < assignment["planned_treated_share"] < 1:
+        return "bad_planned_share"
+    if is_bad_time(assignment["assigned_at"], rules):
+        return "bad_assigned_at"
+    if is_in_future({**assignment, "event_time": assignment["assigned_at"]}, rules):
+        return "assigned_in_future"
+    return None
+
+
+def order_of_assignments(assignment):
+    """Received first; then the other columns in order, null last."""
+    session_id = assignment["session_id"]
+    return (
+        assignment["received_at"],
+        *(assignment[name].encode() for name in ("intervention", "unit", "user_id")),
+        (session_id is None, (session_id or "").encode()),
+        *(assignment[name].encode() for name in ("stage", "arm")),
+        assignment["planned_treated_share"],
+        assignment["assigned_at"],
+    )
+
+
+def assigned_units(assignments, sessions, rules):
+    """One unit assigned several times to an intervention: its first assignment counts (by time,
+    then id). One found in both arms is kept out.
+    """
+    units = {}
+    for assignment in assignments:
+        row = session_of(assignment, sessions)
+        if assignment["unit"] == "user":
+            thing = None
+        elif row is not None:
+            thing = row["session_id"]
+        else:
+            thing = assignment["session_id"]
+        key = (assignment["intervention"], assignment["unit"], assignment["user_id"], thing)
+        units.setdefault(key, []).append((assignment, row))
+    return [unit_of(of_unit, sessions, rules) for of_unit in units.values()]
+
+
+def session_of(assignment, sessions):
+    """The session it names, where that is the user's; else the user's latest session that started
+    at or before the assignment.
+    """
+    rows = [
+        session["row"] for session in sessions if session["row"]["user_id"] == assignment["user_id"]
+    ]
+    if assignment["session_id"] is not None:
+        rows = [row for row in rows if hash_of(row["session_id"]) == assignment["session_id"]]
+    else:
+        rows = [row for row in rows if row["session_started_at"] <= assignment["assigned_at"]]
+    return max(rows, key=lambda row: row["user_session_number"], default=None)
+
+
+def hash_of(texts):
+    """A session's id as the warehouse makes it of its user and its opening event."""
+    return hashlib.md5("|".join(f"{len(text)}|{text}" for text in texts).encode()).hexdigest()
+
+
+def unit_of(of_unit, sessions, rules):
+    """What became of a unit, by its first assignment."""
+    of_unit.sort(key=lambda pair: (pair[0]["assigned_at"], pair[0]["assignment_id"].encode()))
+    assignment, row = of_unit[0]
+    window = timedelta(minutes=rules["effect_window_minutes"])
+    ends_at = assignment["assigned_at"] + window
+    is_of_user = assignment["unit"] == "user"
+    if len({assignment["arm"] for assignment, _ in of_unit}) == 2:
+        state = "in_both_arms"
+    elif row is None:
+        state = "unmatched"
+    elif ends_at <= rules["as_of"] and (is_of_user or row["outcome"] != "open"):
+        state = "matured"
+    else:
+        state = "pending"
+    own = [
+        session["row"]
+        for session in sessions
+        if session["row"]["user_id"] == assignment["user_id"]
+        and (is_of_user or (row and session["row"]["session_id"] == row["session_id"]))
+    ]
+    is_converted = any(
+        own_row["converted_at"] is not None
+        and assignment["assigned_at"] <= own_row["converted_at"] <= ends_at
+        for own_row in own
+    )
+    return {**assignment, "state": state, "is_converted": is_converted, **segments_of(row, rules)}
+
+
+def segments_of(row, rules):
+    """All as of the session's start; (unknown) where there is no session, or no value."""
+    unknown = dict.fromkeys(("platform", "app_version", "city"), None)
+    values = {name: (row or unknown)[name] or "(unknown)" for name in unknown}
+    if row is None:
+        return {"(all)": "(all)", **values, "user_type": "(unknown)", "hour_of_day": "(unknown)"}
+    zone = ZoneInfo(rules["reporting_timezone"])
+    started_at = row["session_started_at"].replace(tzinfo=ZoneInfo("UTC")).astimezone(zone)
+    first_hour = started_at.hour // 4 * 4
+    return {
+        "(all)": "(all)",
+        **values,
+        "user_type": "new" if row["is_new_user"] else "returning",
+        "hour_of_day": f"{first_hour:02}:00-{first_hour + 3:02}:59",
+    }
+
+
+def intervention_results(units, rules):
+    """Effect = difference in conversion between the arms over all assigned whose window has
+    passed.
+    """
+    rows = []
+    for intervention, of_all in grouped(units, "intervention").items():
+        first = min(of_all, key=lambda u: (u["assigned_at"], u["assignment_id"].encode()))
+        has_both_arms = {arm_of(unit) for unit in of_all} >= {"treated", "control"}
+        split_of_all = split(of_all) if has_both_arms else None
+        of_intervention = []
+        for segment in ("(all)", "platform", "app_version", "city", "user_type", "hour_of_day"):
+            for value, of_value in grouped(of_all, segment).items():
+                p_value = split(of_value) if has_both_arms else None
+                count_pending = count_of(of_value, "pending")
+                row = {
+                    "intervention": intervention,
+                    "segment": segment,
+                    "segment_value": value,
+                    "stage": first["stage"],
+                    "unit": first["unit"],
+                    "count_assigned": len(of_value),
+                    "count_pending": count_pending,
+                    "count_unmatched": count_of(of_value, "unmatched"),
+                    "count_in_both_arms": count_of(of_value, "in_both_arms"),
+                    **arms_of(of_value),
+                    **effect_of(of_value, rules),
+                    "p_value_adjusted": None,
+                    "planned_treated_share": sum(u["planned_treated_share"] for u in of_value)
+                    / len(of_value),
+                    "srm_p_value": p_value,
+                    "is_srm_warning": p_value is not None and p_value < 0.001,
+                    "is_finished": count_pending == 0,
+                    "first_assigned_at": min(unit["assigned_at"] for unit in of_value),
+                    "last_assigned_at": max(unit["assigned_at"] for unit in of_value),
+                }
+                row["rate_treated"] = share(row["converted_treated"], row["count_treated"])
+                row["rate_control"] = share(row["converted_control"], row["count_control"])
+                row["evidence"] = evidence_of(row, has_both_arms, split_of_all)
+                of_intervention.append(row)
+        adjust(of_intervention)
+        rows += of_intervention
+    return rows
+
+
+def arm_of(unit):
+    """A unit in both arms is of neither."""
+    return None if unit["state"] == "in_both_arms" else unit["arm"]
+
+
+def count_of(units, state):
+    """Units of a state."""
+    return sum(unit["state"] == state for unit in units)
+
+
+def arms_of(units):
+    """Matured units of each arm, and those that converted."""
+    counts = {}
+    for arm in ("treated", "control"):
+        of_arm = [u for u in units if u["state"] == "matured" and u["arm"] == arm]
+        counts[f"count_{arm}"] = len(of_arm)
+        counts[f"converted_{arm}"] = sum(unit["is_converted"] for unit in of_arm)
+    return counts
+
+
+def effect_of(units, rules):
+    """The interval as in comparisons; null below `min_comparison_sessions` units, or two users,
+    on a side.
+    """
+    none = dict.fromkeys(("effect", "effect_low", "effect_high", "p_value"))
+    sides = {}
+    for arm in ("control", "treated"):
+        of_arm = [u for u in units if u["state"] == "matured" and u["arm"] == arm]
+        if len(of_arm) < rules["min_comparison_sessions"]:
+            return none
+        sides[arm] = measured(of_arm, "conversion_rate")
+        if len(sides[arm]["users"]) < 2:
+            return none
+    effect = sides["treated"]["value"] - sides["control"]["value"]
+    low, high, p_value = tested(sides["control"], sides["treated"], effect)
+    return {"effect": effect, "effect_low": low, "effect_high": high, "p_value": p_value}
+
+
+def split(units):
+    """Chi-square with one degree of freedom against the planned share; nothing where fewer than
+    five units are expected in an arm.
+    """
+    of_one_arm = [unit for unit in units if arm_of(unit)]
+    shares = [unit["planned_treated_share"] for unit in of_one_arm]
+    expected = sum(shares)
+    # shares are drawn so that no sum of them lies a rounding away from five
+    if min(expected, len(shares) - expected) < 5 - 1e-9:
+        return None
+    count = sum(unit["arm"] == "treated" for unit in of_one_arm)
+    variance = sum(share * (1 - share) for share in shares)
+    return 2 * scipy.stats.norm.sf(abs(count - expected) / variance**0.5)
+
+
+def evidence_of(row, has_both_arms, split_of_all):
+    """The first that applies."""
+    if not has_both_arms:
+        return "observational"
+    if row["is_srm_warning"] or (split_of_all is not None and split_of_all < 0.001):
+        return "broken split"
+    if row["effect"] is None:
+        return "too few"
+    return "measured" if row["is_finished"] else "running"
+
+
+def adjust(rows):
+    """Benjamini-Hochberg over the segments of one intervention; `(all)` apart."""
+    for is_of_all in (True, False):
+        family = [
+            row
+            for row in rows
+            if (row["segment"] == "(all)") == is_of_all and row["p_value"] is not None
+        ]
+        if family:
+            adjusted = scipy.stats.false_discovery_control([row["p_value"] for row in family])
+            for row, p_value in zip(family, adjusted, strict=True):
+                row["p_value_adjusted"] = float(p_value)
+
+
+def intervention_daily(units, rules):
+    """Matured units by the date of their assignment, and the effect of all up to it."""
+    rows = []
+    matured = [
+        {**unit, "date": local_date(unit["assigned_at"], rules)}
+        for unit in units
+        if unit["state"] == "matured"
+    ]
+    for intervention, of_all in grouped(matured, "intervention").items():
+        for day, of_day in grouped(of_all, "date").items():
+            effect = effect_of([unit for unit in of_all if unit["date"] <= day], rules)
+            del effect["p_value"]
+            rows.append(
+                {
+                    "intervention": intervention,
+                    "assigned_date": day,
+                    **arms_of(of_day),
+                    **effect,
+                }
+            )
+    return rows
+
+
+# --- small words ---------------------------------------------------------------------------------
+
+
 def share(part, whole):
     """A rate over nothing is null."""
     return part / whole if whole else None
@@ -1621,6 +1974,15 @@ def grouped(rows, name):
 
 
 # --- made-up histories ---------------------------------------------------------------------------
+
+
+def write_ledger(files, folder):
+    """Write the files of a made-up ledger below a folder; give its glob."""
+    ledger = Path(folder) / "interventions"
+    ledger.mkdir()
+    for file in files:
+        (ledger / file.name).write_bytes(file.content())
+    return f"{ledger}/*"
 
 
 def write_landing(history, folder):

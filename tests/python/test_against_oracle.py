@@ -5,9 +5,10 @@ import math
 from datetime import datetime
 
 import pytest
-from histories import histories
+from histories import ASSIGNMENT_COLUMNS, histories, ledgers
 from hypothesis import HealthCheck, Phase, given, settings
-from oracle import marts, write_landing
+from hypothesis import strategies as st
+from oracle import marts, write_landing, write_ledger
 
 # how many random histories; 300 were run before the first release
 RANDOM_HISTORIES = 6
@@ -17,12 +18,33 @@ RENAMED = {
     "total_duration_seconds_closed": "duration_seconds_not_open",
 }
 # scipy's t against two short series, and means of seconds against those of whole microseconds
-APPROXIMATE = {"difference_low": 2e-3, "difference_high": 2e-3, "p_value": 0, "p_value_adjusted": 0}
+APPROXIMATE = {
+    "difference_low": 2e-3,
+    "difference_high": 2e-3,
+    "effect_low": 2e-3,
+    "effect_high": 2e-3,
+    "p_value": 0,
+    "p_value_adjusted": 0,
+    "srm_p_value": 0,
+}
+KEYS = {
+    "fct_type_comparisons": ("starter_a", "starter_b", "metric"),
+    "fct_intervention_results": ("intervention", "segment", "segment_value"),
+    "fct_intervention_daily": ("intervention", "assigned_date"),
+}
 
 # the oracle judges rows; where they are staged is the models' own business
 STAGING = {
     "staged": ("select * from staging.stg_app__events", ["event_id", "user_id", "event_name"]),
     "rejected": ("select reject_reason as reason from staging.stg_app__rejected_rows", ["reason"]),
+    "assignments": (
+        "select * from staging.stg_ledger__assignments",
+        [*ASSIGNMENT_COLUMNS],
+    ),
+    "rejected_assignments": (
+        "select reject_reason as reason from staging.stg_ledger__rejected_rows",
+        ["reason"],
+    ),
 }
 
 
@@ -75,25 +97,26 @@ def assert_equal_to_oracle(build, expected):
             if expected_row != found_row
         ]
         assert not differing, (name, columns, differing[:3])
-    assert_comparisons_are_close(
-        build.rows("select * from marts.fct_type_comparisons"),
-        expected.get("fct_type_comparisons", []),
-    )
+    for name, keys in KEYS.items():
+        if name in expected:
+            found = build.rows(f"select * from marts.{name}")
+            assert_statistics_are_close(found, expected[name], keys)
 
 
-def assert_comparisons_are_close(found, expected):
+def assert_statistics_are_close(found, expected, keys):
     """Intervals to 2 in 1,000 of what they are, p-values to 0.0001."""
 
-    def of_pairs(rows):
-        return {(row["starter_a"], row["starter_b"], row["metric"]): row for row in rows}
+    def by_key(rows):
+        return {tuple(row[key] for key in keys): row for row in rows}
 
-    found = of_pairs(found)
-    for pair, row in of_pairs(expected).items():
+    found = by_key(found)
+    for key, row in by_key(expected).items():
         for column, relative in APPROXIMATE.items():
-            wanted = row[column]
-            if wanted is not None:
-                wanted = pytest.approx(wanted, rel=relative, abs=1e-4)
-            assert found[pair][column] == wanted, (pair, column)
+            if column in row:
+                wanted = row[column]
+                if wanted is not None:
+                    wanted = pytest.approx(wanted, rel=relative, abs=1e-4)
+                assert found[key][column] == wanted, (key, column)
 
 
 @pytest.mark.slow
@@ -138,8 +161,12 @@ def test_a_web_shop_session_has_the_events_of_one_true_session(dbt, shared_data)
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-@given(history=histories(max_users=12, max_events=40))
-def test_random_hostile_histories_equal_the_oracle(dbt, tmp_path_factory, history):
-    events, seeds, dbt_vars = write_landing(history, tmp_path_factory.mktemp("history"))
-    build = dbt("run", events=events, seeds=seeds, dbt_vars=dbt_vars)
-    assert_equal_to_oracle(build, marts(events, seeds, dbt_vars))
+@given(history=histories(max_users=12, max_events=40), data=st.data())
+def test_random_hostile_histories_equal_the_oracle(dbt, tmp_path_factory, history, data):
+    folder = tmp_path_factory.mktemp("history")
+    events, seeds, dbt_vars = write_landing(history, folder)
+    ledger = write_ledger(data.draw(ledgers(history)), folder)
+    dbt_vars["effect_window_minutes"] = data.draw(st.sampled_from([1440, 1440, 1, 2]))
+    interventions = f"{folder}/interventions"
+    build = dbt("run", events=events, interventions=interventions, seeds=seeds, dbt_vars=dbt_vars)
+    assert_equal_to_oracle(build, marts(events, seeds, dbt_vars, ledger))

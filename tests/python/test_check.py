@@ -34,12 +34,14 @@ START = datetime(2026, 1, 12)
 def landing(tmp_path, monkeypatch):
     """An empty landing zone with settings, as the current folder."""
     monkeypatch.chdir(tmp_path)
-    for name in ("DROPOFF_EVENTS", "DROPOFF_SEEDS", "DROPOFF_WAREHOUSE"):
+    settings = ("EVENTS", "INTERVENTIONS", "SEEDS", "WAREHOUSE")
+    for name in (f"DROPOFF_{setting}" for setting in settings):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "seeds").mkdir()
     (tmp_path / "seeds" / "event_types.csv").write_text(
         "event_name,role,label\nopen,starter,\nlook,step,\n"
     )
+    (tmp_path / "seeds" / "funnel_stages.csv").write_text("funnel,stage\nbooking,select_seat\n")
     folder = tmp_path / "landing" / "events"
     folder.mkdir(parents=True)
     return folder
@@ -386,6 +388,145 @@ def test_nothing_is_left_behind_and_nobody_asked(landing, run, monkeypatch):
     assert os.environ["GX_ANALYTICS_ENABLED"] == "False"
 
 
+# --- the ledger of interventions -----------------------------------------------------------------
+
+LEDGER = "landing/interventions/a.parquet"
+
+
+@pytest.fixture
+def ledger(landing):
+    """An empty folder of the ledger, beside a landing zone of good events."""
+    events().to_parquet(landing / "a.parquet")
+    folder = landing.parent / "interventions"
+    folder.mkdir()
+    return folder
+
+
+def assignments(count=200, **columns):
+    """A frame of good assignments, a second apart."""
+    times = [START + timedelta(seconds=second) for second in range(count)]
+    frame = {
+        "assignment_id": [f"a{number}" for number in range(count)],
+        "intervention": "seats",
+        "unit": "session",
+        "user_id": "u",
+        "stage": "select_seat",
+        "arm": ["treated", "control"] * (count // 2),
+        "assigned_at": times,
+        "received_at": times,
+    }
+    return pd.DataFrame({**frame, **columns})
+
+
+def test_a_good_ledger_meets_every_expectation(ledger, run):
+    assignments().to_parquet(ledger / "a.parquet")
+    assert run() == (0, "2 files checked, 0 expectations not met\n", "")
+    rows = [row for row in rows_of() if row["file_name"] == LEDGER]
+    assert {(row["expectation"], row["column_name"]) for row in rows} == {
+        (check.READABLE, None),
+        (VOLUME, None),
+        *((EXIST, name) for name in check.REQUIRED_LEDGER_COLUMNS),
+        *((NOT_NULL, name) for name in check.REQUIRED_LEDGER_COLUMNS),
+        (UNIQUE, "assignment_id"),
+        (IN_SET, "unit"),
+        (IN_SET, "arm"),
+        (IN_SET, "stage"),
+        (BETWEEN, "assigned_at"),
+        (RECEIVED, "assigned_at"),
+    }
+    assert all(row["is_met"] for row in rows)
+    assert run() == (0, "nothing new to check\n", "")
+
+
+@pytest.mark.parametrize(
+    ("expectation", "column", "columns", "message"),
+    [
+        (
+            IN_SET,
+            "arm",
+            {"arm": broken("treated", "variant b", 20)},
+            "arm is not treated or control in 10 % of 200 rows, and more than 5 % is unusual.",
+        ),
+        (
+            IN_SET,
+            "unit",
+            {"unit": "device"},
+            "unit is not session or user in 100 % of 200 rows, and more than 5 % is unusual.",
+        ),
+        (
+            IN_SET,
+            "stage",
+            {"stage": "checkout"},
+            "stage is not in funnel_stages.csv in 100 % of 200 rows, and more than 5 % is unusual.",
+        ),
+        (
+            NOT_NULL,
+            "user_id",
+            {"user_id": broken("u", " ", 7)},
+            "user_id is missing in 3.5 % of 200 rows, and more than 3 % is unusual.",
+        ),
+        (
+            NOT_NULL,
+            "assigned_at",
+            {"assigned_at": None},
+            "assigned_at is missing or not a time in 100 % of 200 rows, "
+            "and more than 3 % is unusual.",
+        ),
+        (
+            BETWEEN,
+            "assigned_at",
+            {"assigned_at": datetime(1970, 1, 1)},
+            "assigned_at is before 2000 or yet to come in 100 % of 200 rows, "
+            "and more than 2 % is unusual.",
+        ),
+        (
+            UNIQUE,
+            "assignment_id",
+            {"assignment_id": "a"},
+            "assignment_id is shared with another row in 100 % of 200 rows, "
+            "and more than 2 % is unusual.",
+        ),
+        (
+            RECEIVED,
+            "assigned_at",
+            {"received_at": START - timedelta(seconds=301)},
+            "assigned_at is later than the receipt in 100 % of 200 rows, "
+            "and more than 2 % is unusual.",
+        ),
+    ],
+)
+def test_a_bad_ledger_is_told_and_stops_nothing(ledger, run, expectation, column, columns, message):
+    assignments(**columns).to_parquet(ledger / "a.parquet")
+    code, _, err = run()
+    assert (code, err) == (0, "")
+    row = row_of(expectation, column, file_name=LEDGER)
+    assert (row["is_met"], row["is_fatal"], row["message"]) == (False, False, message)
+
+
+@pytest.mark.parametrize("column", check.REQUIRED_LEDGER_COLUMNS)
+def test_a_ledger_without_a_column_stops_nothing(ledger, run, column):
+    assignments().drop(columns=column).to_parquet(ledger / "a.parquet")
+    assert run()[0] == 0
+    row = row_of(EXIST, column, file_name=LEDGER)
+    assert (row["is_met"], row["is_fatal"]) == (False, False)
+
+
+def test_a_ledger_that_cannot_be_read_stops_nothing(ledger, run):
+    (ledger / "a.parquet").write_bytes(b"PAR1 this is none")
+    assert run() == (0, "2 files checked, 1 expectation not met\n", "")
+
+
+def test_only_the_demo_has_a_ledger_that_is_not_named(ledger, run, monkeypatch):
+    assignments().to_parquet(ledger / "a.parquet")
+    assert run("--events", "landing/events/a.*")[1].startswith("1 file checked")
+    assert run("--events", "landing/events")[1].startswith("1 file checked")
+    monkeypatch.setenv("DROPOFF_INTERVENTIONS", "")
+    assert run()[1] == "nothing new to check\n"
+    assert {row["file_name"] for row in rows_of()} == {"landing/events/a.parquet"}
+    monkeypatch.setenv("DROPOFF_INTERVENTIONS", "landing/none")
+    assert run()[1] == "nothing new to check\n"
+
+
 # --- arguments -----------------------------------------------------------------------------------
 
 
@@ -409,6 +550,14 @@ def test_the_environment_gives_the_defaults(landing, run, monkeypatch):
         (
             ["--events", "none/*"],
             "No landed file matches none/*: set DROPOFF_EVENTS or --events.\n",
+        ),
+        (
+            ["--interventions", "none/*"],
+            "No ledger file matches none/*: set DROPOFF_INTERVENTIONS or --interventions.\n",
+        ),
+        (
+            ["--interventions", "none.csv"],
+            "No ledger file matches none.csv: set DROPOFF_INTERVENTIONS or --interventions.\n",
         ),
         (
             ["--seeds", "none"],

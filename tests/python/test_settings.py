@@ -98,13 +98,16 @@ class App:
         for name, data in files.items():
             (self.events / name).write_bytes(data)
 
-    def invoke(self, *arguments, dbt_vars=None, seeds=None, events=None, manifest=None):
+    def invoke(
+        self, *arguments, dbt_vars=None, seeds=None, events=None, interventions="", manifest=None
+    ):
         command = [*arguments, "--no-write-json", "--target-path", str(self.folder / "target")]
         command += ["--log-path", str(self.folder / "logs")]
         if dbt_vars:
             command += ["--vars", yaml.safe_dump(dbt_vars)]
         settings = {
             "DROPOFF_EVENTS": events or self.events,
+            "DROPOFF_INTERVENTIONS": interventions,
             "DROPOFF_SEEDS": seeds or self.seeds,
             "DROPOFF_WAREHOUSE": self.warehouse,
         }
@@ -788,11 +791,15 @@ WRONG_VARS = [
         for value in [1, None, "30"]
     ),
     *(
+        ("effect_window_minutes", value, f"The var effect_window_minutes is '{value}'; it must be a number from 1 to 1000000000.")
+        for value in [0, None, "1440", True]
+    ),
+    *(
         (name, value, f"The var {name} is '{value}'; it must be a whole number.")
         for name, value in [
             ("display_name_digits", 4.5), ("journey_max_steps", 2.5), ("retention_weeks", 1.5),
             ("patterns_fewest", 5.5), ("patterns_most", 10.5), ("pattern_sample_sessions", 100.5), ("min_benchmark_sessions", 2.5),
-            ("min_comparison_sessions", 30.5), ("shown_users", 1.5), ("shown_sessions", 1.5), *((name, 1.5) for name in WHAT_PAGES_SHOW),
+            ("min_comparison_sessions", 30.5), ("effect_window_minutes", 60.5), ("shown_users", 1.5), ("shown_sessions", 1.5), *((name, 1.5) for name in WHAT_PAGES_SHOW),
         ]
     ),
     *(
@@ -882,6 +889,7 @@ LEGAL_VARS = {
         "risk_train_share": 0.1,
         "min_benchmark_sessions": 2,
         "high_impact_share": 0,
+        "effect_window_minutes": 1,
         "shown_users": 1,
         "shown_sessions": 1,
         **dict.fromkeys(WHAT_PAGES_SHOW, 1),
@@ -914,6 +922,7 @@ LEGAL_VARS = {
         "risk_train_share": 0.9,
         "min_benchmark_sessions": 1_000_000_000,
         "high_impact_share": 1,
+        "effect_window_minutes": 1_000_000_000,
         "shown_users": 1_000_000,
         "shown_sessions": 1_000_000,
         **dict.fromkeys(WHAT_PAGES_SHOW, 1000),
@@ -971,7 +980,7 @@ def test_unusual_vars_build_every_model(app, case, as_of):
 
 
 @pytest.mark.parametrize(
-    "name", ["none", "none/*.parquet", "empty", "empty/", "it's {{ 1 / 0 }}/*"]
+    "name", ["none", "none/*.parquet", "none/**/*", "empty", "empty/", "it's {{ 1 / 0 }}/*"]
 )
 def test_a_landing_zone_without_files_stops_the_build(app, name):
     (app.folder / "empty" / "below").mkdir(parents=True, exist_ok=True)
@@ -981,6 +990,22 @@ def test_a_landing_zone_without_files_stops_the_build(app, name):
         f"No landing file matches '{events}'; set DROPOFF_EVENTS to a folder or a glob of "
         "parquet, ndjson or csv files, or run `make land` for the demo.",
     )
+
+
+@pytest.mark.parametrize("name", ["none/*", "none/**/*.parquet", "a.csv", "a.ndjson.gz", "[ab]"])
+def test_a_ledger_that_is_named_and_not_there_stops_the_build(app, name):
+    interventions = f"{app.folder}/{name}"
+    assert_stopped(
+        app.check(interventions=interventions),
+        f"No file matches '{interventions}'; set DROPOFF_INTERVENTIONS to a folder or a glob of "
+        "parquet, ndjson or csv files, or to nothing where there is no ledger.",
+    )
+
+
+@pytest.mark.parametrize("name", ["", "no_ledger", "no_ledger/", "no_assignments"])
+def test_a_folder_without_assignments_is_an_empty_ledger(app, name):
+    (app.folder / "no_assignments").mkdir(exist_ok=True)
+    assert app.check(interventions=name and f"{app.folder}/{name}").success
 
 
 def parquet(columns):

@@ -1,4 +1,6 @@
-"""The statistics of comparisons against scipy and statsmodels, and against chance."""
+"""The statistics of comparisons and effects against scipy and statsmodels, and against chance."""
+
+import importlib.util
 
 import duckdb
 import jinja2
@@ -177,3 +179,55 @@ def test_starters_that_say_nothing_are_called_different_no_more_often_than_they_
     if is_user_wide:
         # there is something to get wrong: counting sessions as if each were a person of its own
         assert np.mean(naive) > 0.1
+
+
+def coverage_bench():
+    """bench/coverage.py, which simulates ledgers; its name is taken by a package."""
+    path = ROOT / "bench" / "coverage.py"
+    spec = importlib.util.spec_from_file_location("bench_coverage", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+bench = coverage_bench()
+
+
+@pytest.fixture(scope="module")
+def effects_of(dbt):
+    """fct_intervention_results over units of our own, as bench/coverage.py simulates them."""
+    build = dbt("compile", "--select", *(name for _, name in bench.MODELS))
+    assert build.success, build.output[-2000:]
+    queries = bench.compiled_queries(build.warehouse.parent / "target")
+    return lambda units: bench.results_of(units, queries)
+
+
+@pytest.mark.parametrize("is_by_user", [True, False])
+def test_effects_have_the_errors_of_a_regression_clustered_by_user(effects_of, is_by_user):
+    """Difference of rates over all assigned, and users' sessions in both arms."""
+    units = bench.simulated_ledger(np.random.default_rng(3), "i", 0.05, 0.5, is_by_user)
+    (found,) = effects_of(units).itertuples()
+    treated = units.arm == "treated"
+    rates = units.is_converted[treated].mean(), units.is_converted[~treated].mean()
+    assert found.count_treated == treated.sum()
+    assert (found.rate_treated, found.rate_control) == pytest.approx(rates)
+    fitted = sm.OLS(units.is_converted.astype(float), sm.add_constant(treated.astype(float))).fit(
+        cov_type="cluster", cov_kwds={"groups": pd.factorize(units.user_id)[0]}
+    )
+    assert found.effect == pytest.approx(fitted.params.iloc[1])
+    half = (found.effect_high - found.effect_low) / 2
+    assert half == pytest.approx(1.96 * fitted.bse.iloc[1], rel=0.03)
+    assert found.p_value == pytest.approx(fitted.pvalues.iloc[1], abs=0.02)
+    split = stats.chisquare([treated.sum(), (~treated).sum()])
+    assert found.srm_p_value == pytest.approx(split.pvalue, abs=1e-6)
+
+
+def test_intervals_cover_the_true_effect_and_a_wrong_split_is_told(effects_of):
+    """A quick bench/coverage.py: 40 ledgers of each kind, and bounds as wide as that few allow."""
+    units, truth = bench.simulated_units(np.random.default_rng(1), 40)
+    told = bench.told(effects_of(units), truth)
+    assert np.average(told.covers, weights=told.ledgers) == pytest.approx(0.95, abs=0.04)
+    assert (told.covers >= 0.85).all()
+    warnings = told.groupby("arms").srm_warnings.mean()
+    assert warnings["by session"] <= 0.02
+    assert warnings["by session, 60 to 40"] >= 0.95

@@ -1,0 +1,22 @@
+with
+
+judged_rows as (
+
+    select * from {{ ref('base_ledger__judged_rows') }}
+
+),
+
+rejected_rows as (
+
+    select
+        file_name,
+        file_row_number,
+        reject_reason,
+        payload,
+        {{ reporting_date('received_at') }} as received_date
+    from judged_rows
+    where reject_reason is not null
+
+)
+
+select * from rejected_rows
