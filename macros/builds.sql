@@ -82,7 +82,7 @@
         'journey_shown_steps', 'journey_top_events', 'journey_top_paths',
         'shown_users', 'shown_sessions', 'shown_rows_per_user', 'shown_steps_per_session',
         'patterns_fewest', 'patterns_most', 'pattern_sample_sessions', 'pattern_target_share',
-        'risk_train_share', 'min_benchmark_sessions', 'high_impact_share',
+        'risk_train_share', 'min_benchmark_sessions', 'high_impact_share', 'medium_impact_share',
         'drop_off_step_rate', 'high_drop_share', 'display_name_digits', 'show_user_ids',
     ]) }}
 {% endmacro %}

@@ -27,6 +27,7 @@
             'risk_train_share': [0.1, 0.9],
             'min_benchmark_sessions': [2, most],
             'high_impact_share': [0, 1],
+            'medium_impact_share': [0, 1],
             'drop_off_step_rate': [0, 1],
             'high_drop_share': [0, 1],
             'display_name_digits': [1, 32],

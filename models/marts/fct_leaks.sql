@@ -233,8 +233,9 @@ leaks as (
         adjusted.p_value_adjusted,
         case
             when adjusted.p_value_adjusted >= 0.05 then 'no clear difference'
-            when differences.step_rate < differences.rest_step_rate then 'worse'
-            when adjusted.p_value_adjusted is not null then 'better'
+            when adjusted.p_value_adjusted < 0.05 and differences.mean_difference < 0
+                then 'worse'
+            when adjusted.p_value_adjusted < 0.05 then 'better'
         end as verdict
     from differences_tested as differences
     left join differences_adjusted as adjusted

@@ -1,5 +1,5 @@
-{# What could be won at each leak, as a range: up to the step rate of the best comparable
-   segment, or by what an experiment measured. DECISIONS.md, "Recommendations". #}
+{# What could be won at each leak, as a range: up to the step rate of the best
+   comparable segment, or by what an experiment measured. DECISIONS.md, "Recommendations". #}
 with
 
 leaks as (
@@ -65,7 +65,11 @@ worse_segments as (
 
     select
         leaks.*,
-        segment_labels.segment_label
+        segment_labels.segment_label,
+        row_number() over (
+            partition by leaks.funnel, leaks.stage_order
+            order by leaks.difference, leaks.segment, leaks.segment_value
+        ) as place
     from leaks
     inner join segment_labels
         on leaks.segment = segment_labels.segment
@@ -91,6 +95,7 @@ leaks_to_close as (
         segment_value,
         segment_label
     from worse_segments
+    where segment in (select segment from comparable_segments)
 
 ),
 
@@ -208,10 +213,11 @@ worst_segments as (
             "segment_label || ' ' || segment_value || ' (' || "
             ~ percent('step_rate') ~ " || ' go on, of the others '"
             ~ " || " ~ percent('rest_step_rate') ~ " || ')'",
-            'difference, segment, segment_value',
+            'place',
             '; '
         ) }} as worst_segments
     from worse_segments
+    where place <= 3
     group by funnel, stage_order
 
 ),
@@ -253,12 +259,10 @@ gains_known as (
         playbook.intervention as playbook_intervention,
         playbook.suggestion,
         worst_segments.worst_segments,
-        leaks.count_reached
-        * coalesce(measured_effects.effect_low, benchmark_gains.gain_low)
-            as conversions_low,
-        leaks.count_reached
-        * coalesce(measured_effects.effect_high, benchmark_gains.gain_high)
-            as conversions_high,
+        leaks.segment = '(all)' and measured_effects.intervention is not null
+            as is_measured,
+        benchmark_gains.gain_low,
+        benchmark_gains.gain_high,
         sessions_counted.count_sessions
     from leaks_to_close
     inner join leaks
@@ -274,7 +278,7 @@ gains_known as (
             and leaks.segment = benchmark_gains.segment
             and leaks.segment_value = benchmark_gains.segment_value
     left join measured_effects
-        on leaks.stage = measured_effects.stage and leaks.segment = '(all)'
+        on leaks.stage = measured_effects.stage
     left join playbook
         on leaks.stage = playbook.stage
     left join worst_segments
@@ -286,6 +290,28 @@ gains_known as (
 
 ),
 
+{# an experiment was about everyone; in a segment it is told beside the benchmark #}
+conversions_counted as (
+
+    select
+        *,
+        count_reached * case when is_measured then effect_low else gain_low end
+            as conversions_low,
+        count_reached * case when is_measured then effect_high else gain_high end
+            as conversions_high,
+        measured_intervention || ' changed the conversion of '
+        || printf('%,d', cast(count_assigned as bigint)) || ' assigned by '
+        || printf('%+.1f', 100 * measured_effect) || ' points ('
+        || printf('%+.1f', 100 * effect_low) || ' to '
+        || printf('%+.1f', 100 * effect_high) || ').' as told_effect,
+        {{ percent('step_rate') }} || ' go on to ' || next_stage_label || '; of '
+        || benchmark_segment_label || ' ' || benchmark_segment_value || ', '
+        || {{ percent('benchmark_step_rate') }}
+        || ' do. Not shown to be a cause: it needs a test.' as told_benchmark
+    from gains_known
+
+),
+
 gains_prioritised as (
 
     select
@@ -293,13 +319,18 @@ gains_prioritised as (
         conversions_low / count_sessions as impact_low,
         conversions_high / count_sessions as impact_high,
         case
-            when conversions_low > 0
+            when
+                conversions_low > 0
                 and conversions_high / count_sessions >= {{ var('high_impact_share') }}
                 then 'HIGH'
-            when conversions_low > 0 then 'MEDIUM'
+            when
+                conversions_low > 0
+                and conversions_high / count_sessions
+                >= {{ var('medium_impact_share') }}
+                then 'MEDIUM'
             else 'LOW'
         end as priority
-    from gains_known
+    from conversions_counted
 
 ),
 
@@ -320,8 +351,10 @@ recommendations as (
             when stage_order = 0 then 'Sessions without ' || next_stage_label
             else stage_label || ' drop-off'
         end
-        || case when segment = '(all)' then '' else ': ' || segment_label || ' ' || segment_value end
-            as title,
+        || case
+            when segment = '(all)' then ''
+            else ': ' || segment_label || ' ' || segment_value
+        end as title,
         funnel,
         stage_order,
         stage,
@@ -336,7 +369,9 @@ recommendations as (
         benchmark_segment_value,
         benchmark_step_rate,
         coalesce(
-            measured_intervention, playbook_intervention, '(none in the playbook)'
+            case when is_measured then measured_intervention end,
+            playbook_intervention,
+            '(none in the playbook)'
         ) as intervention,
         suggestion,
         goal_label,
@@ -344,23 +379,14 @@ recommendations as (
         conversions_high,
         impact_low,
         impact_high,
-        case when measured_intervention is not null then 'measured' else 'observed' end
-            as evidence,
+        case when is_measured then 'measured' else 'observed' end as evidence,
         case
-            when measured_intervention is not null
-                then
-                    'Measured: ' || measured_intervention || ' changed the conversion of '
-                    || printf('%,d', cast(count_assigned as bigint)) || ' assigned by '
-                    || printf('%+.1f', 100 * measured_effect) || ' points ('
-                    || printf('%+.1f', 100 * effect_low) || ' to '
-                    || printf('%+.1f', 100 * effect_high) || ').'
-            when benchmark_segment is null
-                then 'No comparable segment is large enough to be a benchmark.'
+            when is_measured then 'Measured: ' || told_effect
             else
-                {{ percent('step_rate') }} || ' go on to ' || next_stage_label || '; of '
-                || benchmark_segment_label || ' ' || benchmark_segment_value || ', '
-                || {{ percent('benchmark_step_rate') }} || ' do. Not shown to be a cause: '
-                || 'it needs a test.'
+                coalesce(
+                    told_benchmark,
+                    'No comparable segment is large enough to be a benchmark.'
+                ) || coalesce(' Among all, ' || told_effect, '')
         end as reason,
         worst_segments
     from gains_prioritised

@@ -749,6 +749,7 @@ WRONG_VARS = [
             "high_drop_share": [-0.1, None],
             "pattern_target_share": ["0.1", 1.5],
             "high_impact_share": [-0.01, None],
+            "medium_impact_share": [1.01],
         }.items()
         for value in values
     ),
@@ -889,6 +890,7 @@ LEGAL_VARS = {
         "risk_train_share": 0.1,
         "min_benchmark_sessions": 2,
         "high_impact_share": 0,
+        "medium_impact_share": 0,
         "effect_window_minutes": 1,
         "shown_users": 1,
         "shown_sessions": 1,
@@ -922,6 +924,7 @@ LEGAL_VARS = {
         "risk_train_share": 0.9,
         "min_benchmark_sessions": 1_000_000_000,
         "high_impact_share": 1,
+        "medium_impact_share": 1,
         "effect_window_minutes": 1_000_000_000,
         "shown_users": 1_000_000,
         "shown_sessions": 1_000_000,
