@@ -256,7 +256,10 @@ patterns_explained as (
         case
             when count_sessions = count_open then 'No session has ended this way yet.'
             else
-                'Gets to ' || typical_stage_label || ' at most ('
+                case
+                    when typical_stage_label = '(none)' then 'Reaches no stage ('
+                    else 'Gets to ' || typical_stage_label || ' at most ('
+                end
                 || {{ percent('typical_stage_share') }} || ' of them)'
                 || case
                     when typical_end_event_share >= 0.3
