@@ -114,8 +114,9 @@ UNREADABLE_JSON += [b'{"event_id": "\xff", "user_id": "u"}', b"\xff\xfe", b"{'ev
 UNREADABLE_CSV = [b"one", b"x,y", b"a,b,c,d,e,f,g,h,i,j,k,l", b"\xff\xfe"]
 BLANK_LINES = [b"", b"   "]
 
-# Seconds from the first moment of the history to an assignment, and from there to its receipt.
-ASSIGNED = [0, 0.000001, 1, 29, 60, 61, 90, 120, 300, 900, 1800, 7200, 86400, 3 * 86400, -1]
+# Seconds from an assignment to an event of its user: both sides of the start, and of windows.
+BEFORE_EVENT = [0, 0, 0, 0.000001, -0.000001, 1, 5, 30, 60, 60.000001, 120, 120.000001, 1800]
+BEFORE_EVENT += [86400, 86400.000001, -1, -86400]
 ASSIGNED_BAD = ["soon", "1999-12-31T23:59:59.999999Z", None, "2027-01-01T00:00:00Z"]
 SHARES = [None, None, None, "0.5", "0.25", "0.75"]
 SHARES_BAD = ["0", "1", "-1", "half", "nan"]
@@ -425,7 +426,7 @@ def file_time(draw, file, value):
 
 
 @st.composite
-def ledgers(draw, history, max_assignments=60):
+def ledgers(draw, history, max_assignments=150):
     """Draw the files of a ledger: two interventions, users of the history and one of nobody."""
     names = history.vars.get("event_columns", {})
     user_column, id_column = (names.get(name, name) for name in ("user_id", "event_id"))
@@ -433,23 +434,33 @@ def ledgers(draw, history, max_assignments=60):
     events = [row for row in events if row.get(user_column) is not None]
     users = sorted({f"{row[user_column]}" for row in events if f"{row[user_column]}".strip()})
     pairs = sorted({(f"{row[user_column]}", f"{row.get(id_column)}") for row in events})
+    moments = {user: [micros(FIRST_MOMENT)] for user in [*users, "nobody"]}
+    for row in events:
+        moments.get(f"{row[user_column]}", []).extend(
+            moment_of(row[names.get("event_time", "event_time")])
+        )
+    arms = {}
     files = [LandedFile(f"ledger.{ending}", [], "iso_z") for ending in ("ndjson", "csv", "parquet")]
-    for number in range(draw(st.integers(0, max_assignments))):
-        user_id = draw(st.sampled_from([*users, *users, "nobody"]))
+    for number in range(draw(st.sampled_from([0, max_assignments, max_assignments]))):
+        user_id = draw(st.sampled_from([*users * 4, "nobody"]))
         session_id = None
-        if draw(st.sampled_from([True, False, False])):
+        if draw(st.sampled_from([True] + [False] * 7)):
             user_id, event_id = draw(st.sampled_from(pairs))
             parts = "|".join(f"{len(part)}|{part}" for part in (user_id, event_id))
             session_id = hashlib.md5(parts.encode()).hexdigest()
-        moment = micros(FIRST_MOMENT) + round(draw(st.sampled_from(ASSIGNED)) * SECOND)
+        moment = draw(st.sampled_from(moments.get(user_id, moments["nobody"])))
+        moment -= round(draw(st.sampled_from(BEFORE_EVENT)) * SECOND)
+        intervention = draw(st.sampled_from(["seats", "Badges → 😀"]))
+        # a user keeps to an arm, but for a few
+        arm = arms.setdefault((intervention, user_id), draw(st.sampled_from(ARMS)))
         row = {
             "assignment_id": f"{draw(st.sampled_from(ID_STARTS))}{number}",
-            "intervention": draw(st.sampled_from(["seats", "Badges → 😀"])),
+            "intervention": intervention,
             "unit": draw(st.sampled_from(["session", "session", "user"])),
             "user_id": user_id,
             "session_id": session_id,
             "stage": draw(st.sampled_from(["cart", "pay"])),
-            "arm": draw(st.sampled_from(["treated", "control"])),
+            "arm": draw(st.sampled_from([arm] * 30 + ARMS)),
             "planned_treated_share": draw(st.sampled_from(SHARES)),
             "assigned_at": encode_time("iso_z", moment),
             "received_at": encode_time("iso_z", moment + draw(st.sampled_from([0, 5])) * SECOND),
@@ -461,6 +472,17 @@ def ledgers(draw, history, max_assignments=60):
     return [file for file in files if file.rows]
 
 
+def moment_of(value):
+    """The microseconds of a time as some files write it, in a list; none of any other way."""
+    try:
+        moment = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return []
+    moment = moment.replace(tzinfo=None) - (moment.utcoffset() or timedelta())
+    return [micros(moment)] if moment > FIRST_MOMENT - timedelta(days=1) else []
+
+
+ARMS = ["treated", "control"]
 ASSIGNMENT_COLUMNS = (
     "assignment_id",
     "intervention",

@@ -307,3 +307,121 @@ def test_a_landing_zone_is_a_folder_a_glob_or_a_file(dbt, tmp_path, landed):
     events = {"folder": folder, "glob": folder / "*.ndjson", "file": folder / "a.ndjson"}[landed]
     build = dbt("run", "--select", "+stg_app__events", events=events, dbt_vars=VARS)
     assert build.rows("select count(*) as n from staging.stg_app__events") == [{"n": 5}]
+
+
+ASSIGNMENTS = [
+    {
+        "assignment_id": f"a{number}",
+        "intervention": "seats → 😀",
+        "unit": "session",
+        "user_id": "u1",
+        "stage": "select_seat",
+        "arm": arm,
+        "assigned_at": f"2026-01-12 10:00:0{number}",
+    }
+    for number, arm in enumerate(["treated", "control", "variant b", "treated"])
+]
+LEDGER_MODELS = ["+fct_ledger_health", "+stg_app__events"]
+
+
+def in_numbers(rows, as_type):
+    """The same assignments with times as epoch milliseconds."""
+    start = 1768212000000
+    return [
+        row | {"assigned_at": as_type(start + 1000 * int(row["assigned_at"][-1]))} for row in rows
+    ]
+
+
+@pytest.mark.slow
+def test_the_same_ledger_gives_the_same_assignments_in_every_format(dbt, tmp_path):
+    """Parquet, ndjson and csv; a text file of the ledger is no text file of events."""
+    write(tmp_path / "events", "a.ndjson", ndjson(as_dicts(ROWS)))
+    ledgers = {
+        "parquet": {"a.parquet": parquet(ASSIGNMENTS)},
+        "milliseconds": {"a.parquet": parquet(in_numbers(ASSIGNMENTS, int))},
+        "ndjson": {"a.ndjson": ndjson(in_numbers(ASSIGNMENTS, int))},
+        "csv": {"a.csv.gz": gzip.compress(ledger_csv(ASSIGNMENTS))},
+        "mixed, one file twice": {
+            "a.csv": ledger_csv(ASSIGNMENTS[:1]),
+            "b.parquet": parquet(ASSIGNMENTS[1:]),
+            "_SUCCESS": b"",
+        },
+    }
+    folder = tmp_path / "interventions"
+    for name, files in ledgers.items():
+        for old in folder.glob("*"):
+            old.unlink()
+        for file_name, data in files.items():
+            write(folder, file_name, data)
+        build = dbt(
+            "run",
+            "--select",
+            *LEDGER_MODELS,
+            events=tmp_path / "events",
+            interventions=folder,
+            dbt_vars=VARS,
+        )
+        assert build.success, build.output[-3000:]
+        staged = build.rows("""
+            select assignment_id, intervention, user_id, session_id, arm, planned_treated_share,
+            epoch_ms(assigned_at) as assigned_ms, received_at = assigned_at as is_received_then
+            from staging.stg_ledger__assignments order by assignment_id
+        """)
+        assert staged == [
+            {
+                "assignment_id": f"a{number}",
+                "intervention": "seats → 😀",
+                "user_id": "u1",
+                "session_id": None,
+                "arm": arm,
+                "planned_treated_share": 0.5,
+                "assigned_ms": 1768212000000 + 1000 * number,
+                "is_received_then": True,
+            }
+            for number, arm in [(0, "treated"), (1, "control"), (3, "treated")]
+        ], name
+        (rejected,) = build.rows(
+            "select reject_reason, payload from staging.stg_ledger__rejected_rows"
+        )
+        assert rejected["reject_reason"] == "bad_arm"
+        assert json.loads(rejected["payload"])["arm"] == "variant b"
+        assert build.rows("select count(*) as n from staging.stg_app__events") == [{"n": 5}]
+
+
+def ledger_csv(rows):
+    out = pa.BufferOutputStream()
+    pyarrow.csv.write_csv(pa.Table.from_pylist(rows), out)
+    return out.getvalue().to_pybytes()
+
+
+@pytest.mark.slow
+def test_a_broken_ledger_stops_nothing(dbt, tmp_path):
+    """Garbage, a file without its columns and one that is in both landing zones."""
+    folder = tmp_path / "interventions"
+    write(folder, "a.ndjson", ndjson(ASSIGNMENTS) + b"not json\n[1]\n")
+    write(folder, "b.csv", b"user_id,when\nu1,soon\nu1\n")
+    write(folder, "broken.parquet", b"PAR1 this is none")
+    write(folder, "events.ndjson", ndjson(as_dicts(ROWS)))
+    build = dbt(
+        "build",
+        "--exclude-resource-type",
+        "unit_test",
+        events=folder / "events.ndjson",
+        interventions=folder,
+        dbt_vars=VARS,
+    )
+    assert build.success, build.output[-3000:]
+    counts = build.rows("select reject_reason, count_rows from marts.fct_ledger_health")
+    assert {row["reject_reason"]: row["count_rows"] for row in counts if row["count_rows"]} == {
+        "(staged)": 3,
+        "unreadable": 4,
+        "missing_assignment_id": 1 + len(ROWS),
+        "bad_arm": 1,
+    }
+    assert build.rows("select count(*) as n from staging.stg_app__events") == [{"n": 5}]
+    (result,) = build.rows(
+        "select count_assigned, count_treated, evidence from marts.fct_intervention_results "
+        "where segment = '(all)'"
+    )
+    # all three are of one session, which is therefore in both arms
+    assert result == {"count_assigned": 1, "count_treated": 0, "evidence": "observational"}
