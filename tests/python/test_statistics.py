@@ -231,3 +231,40 @@ def test_intervals_cover_the_true_effect_and_a_wrong_split_is_told(effects_of):
     warnings = told.groupby("arms").srm_warnings.mean()
     assert warnings["by session"] <= 0.02
     assert warnings["by session, 60 to 40"] >= 0.95
+
+
+def test_scores_of_small_tails_are_those_of_the_normal_distribution(macros):
+    probability = np.array([0.5, 0.1, 0.025, 0.001, 1e-6])
+    found = values_of(macros.score_of_tail("probability"), probability=probability)
+    assert found == pytest.approx(stats.norm.isf(probability), abs=5e-4)
+
+
+def test_differences_between_segments_have_the_error_of_clustered_users():
+    """The demo's largest segments against statsmodels, users who are in both sides included."""
+    with duckdb.connect(str(ROOT / "warehouse.duckdb"), read_only=True) as connection:
+        leaks = connection.execute("""
+            from marts.fct_leaks
+            where segment != '(all)' and not is_held_back and least(count_reached, count_in_funnel - count_reached) > 500
+            order by hash(stage, segment, segment_value) limit 12
+        """).df()
+        sessions = connection.execute("""
+            select segments.*, results.funnel, results.furthest_stage_order
+            from effects.int_session_segments as segments
+            inner join sessions.int_session_funnel_results as results using (session_key)
+        """).df()
+    assert len(leaks) == 12
+    for leak in leaks.itertuples():
+        came = sessions[
+            (sessions["funnel"] == leak.funnel)
+            & (sessions["furthest_stage_order"] >= leak.stage_order)
+        ]
+        went_on = (came["furthest_stage_order"] > leak.stage_order).astype(float)
+        side = sm.add_constant((came[leak.segment] == leak.segment_value).astype(float))
+        groups = {"groups": came["user_number"].astype("category").cat.codes}
+        fitted = sm.OLS(went_on.to_numpy(), side.to_numpy()).fit(
+            cov_type="cluster", cov_kwds=groups
+        )
+        assert leak.difference == pytest.approx(fitted.params[1], abs=1e-9)
+        width = (leak.difference_high - leak.difference_low) / 2 / stats.norm.isf(0.025)
+        # never less than what statsmodels finds, and little more: the larger of two errors counts
+        assert 0.98 < width / fitted.bse[1] < 1.12, leak
