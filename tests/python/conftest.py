@@ -1,6 +1,7 @@
 """What the tests share: dbt in this process, over any app, into a file of their own."""
 
 import contextlib
+import importlib.util
 import io
 import os
 from pathlib import Path
@@ -21,6 +22,17 @@ SETTINGS = (
     "DROPOFF_WAREHOUSE",
     "DROPOFF_BUILD_FILE",
 )
+
+
+def load(path):
+    """A Python file of the project as a module: steps and dbt models are no packages."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+build_step = load(ROOT / "steps" / "build.py")
 
 
 class Build:

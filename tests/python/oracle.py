@@ -126,6 +126,7 @@ def marts(landing_glob, settings_folder, given_vars=None, ledger_glob=None):
         "fct_funnel_stages": funnel_stages(sessions, settings, rules),
         "fct_funnel_daily": funnel_daily(sessions, settings),
         "fct_end_events": end_events(sessions, settings, rules),
+        "fct_leaks": leaks(sessions, settings, rules),
         "fct_journey_edges": journey_edges(sessions, rules),
         "fct_retention_weekly": retention_weekly(sessions, rules),
         "fct_return_by_starter": return_by_starter(sessions, rules),
@@ -1074,6 +1075,53 @@ def is_drop_off(step_rate, stage, rules):
     if step_rate is None or stage["outcome"]:
         return False
     return step_rate < rules["drop_off_step_rate"]
+
+
+def leaks(sessions, settings, rules):
+    """A leak (stage × segment), the sessions it lost. Open sessions are left out; segments as of
+    the session's start, those held back that are small. Stages before the goal: the conversion, or
+    the last; the start of a session is a stage of the primary funnel.
+    """
+    rows = []
+    for funnel in settings["funnels"]:
+        goals = [s["stage_order"] for s in funnel["stages"] if s["outcome"] == "conversion"]
+        goal = goals[0] if goals else len(funnel["stages"])
+        groups = {}
+        for session in own_sessions(sessions, funnel):
+            if session["row"]["outcome"] != "open":
+                for segment in segments_of(session["row"], rules).items():
+                    reached = len(session["funnels"][funnel["funnel"]])
+                    groups.setdefault(segment, []).append(reached)
+        for order in range(0 if funnel["is_primary"] else 1, goal):
+            count_all = sum(reached >= order for reached in groups.get(("(all)", "(all)"), []))
+            went_on_all = sum(reached > order for reached in groups.get(("(all)", "(all)"), []))
+            for (segment, value), furthest in groups.items():
+                came = sum(reached >= order for reached in furthest)
+                went_on = sum(reached > order for reached in furthest)
+                at_goal = sum(reached >= goal for reached in furthest)
+                least = min(came, count_all - came)
+                is_held_back = segment != "(all)" and least < rules["min_comparison_sessions"]
+                if came:
+                    rows.append(
+                        {
+                            "funnel": funnel["funnel"],
+                            "stage_order": order,
+                            "segment": segment,
+                            "segment_value": value,
+                            "count_in_funnel": len(furthest),
+                            "count_reached": came,
+                            "count_went_on": went_on,
+                            "count_lost": came - went_on,
+                            "share_lost": (came - went_on) / len(furthest),
+                            "is_held_back": is_held_back,
+                            "step_rate": None if is_held_back else went_on / came,
+                            "later_rate": None if is_held_back else share(at_goal, went_on),
+                            "rest_step_rate": None
+                            if is_held_back
+                            else share(went_on_all - went_on, count_all - came),
+                        }
+                    )
+    return rows
 
 
 def own_sessions(sessions, funnel):

@@ -3,14 +3,13 @@ knows nothing of the future. SQL assigns and scores as numpy does.
 """
 
 import csv
-import importlib.util
 import shutil
 
 import duckdb
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, run_dbt
+from conftest import ROOT, build_step, load, run_dbt
 from sklearn.metrics import adjusted_rand_score, brier_score_loss, roc_auc_score
 from sklearn.model_selection import cross_val_predict
 from sklearn.tree import DecisionTreeClassifier
@@ -34,14 +33,8 @@ FEATURES = pd.DataFrame(
 )
 
 
-def load(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "models" / "fitted" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-patterns, risk = load("fitted_patterns"), load("fitted_drop_risk")
+patterns = load(ROOT / "models" / "fitted" / "fitted_patterns.py")
+risk = load(ROOT / "models" / "fitted" / "fitted_drop_risk.py")
 
 
 @pytest.fixture(autouse=True)
@@ -348,11 +341,7 @@ def test_what_happens_after_the_cut_changes_no_score(tmp_path, window):
         funnels.replace("booking,true,ordered,,", f"booking,true,ordered,{window},")
     )
     warehouse = tmp_path / "w.duckdb"
-    with duckdb.connect(str(warehouse)) as connection:
-        connection.execute(f"attach '{DEMO}' as demo (read_only)")
-        connection.execute("create schema fitted")
-        for table in ("fitted_patterns", "fitted_drop_risk"):
-            connection.execute(f"create table fitted.{table} as from demo.fitted.{table}")
+    build_step.copy_what_was_fitted(DEMO, warehouse)
     scores = []
     for tails in (TAILS, [TAILS[1]] * len(TAILS)):
         write_cut_journeys(tmp_path / "events" / "1.csv", tails)

@@ -5,11 +5,12 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import duckdb
 import pytest
 from arrivals import arrivals
-from conftest import DEMO_EVENTS, ROOT, SETTINGS, run_dbt
+from conftest import DEMO_EVENTS, ROOT, SETTINGS, build_step, run_dbt
 from hypothesis import HealthCheck, Phase, given, settings
 
 # landing zones of ten histories each; 30 were run before the release
@@ -60,12 +61,8 @@ def fitted_alone(warehouse, new_file):
     """A warehouse that holds what another one fitted, and nothing else: what is built there from
     the beginning is assigned and scored by the same tables.
     """
-    new_file.unlink(missing_ok=True)
-    with duckdb.connect(str(new_file)) as connection:
-        connection.execute(f"attach '{warehouse}' as old (read_only)")
-        connection.execute("create schema fitted")
-        for table in ("fitted_patterns", "fitted_drop_risk"):
-            connection.execute(f"create table fitted.{table} as from old.fitted.{table}")
+    Path(new_file).unlink(missing_ok=True)
+    build_step.copy_what_was_fitted(warehouse, new_file)
 
 
 def last_build(warehouse):

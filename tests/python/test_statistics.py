@@ -1,14 +1,12 @@
 """The statistics of comparisons and effects against scipy and statsmodels, and against chance."""
 
-import importlib.util
-
 import duckdb
 import jinja2
 import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
-from conftest import ROOT
+from conftest import ROOT, load
 from scipy import stats
 
 METRICS = ("avg_events", "avg_duration_seconds", "conversion_rate", "bounce_rate")
@@ -181,16 +179,7 @@ def test_starters_that_say_nothing_are_called_different_no_more_often_than_they_
         assert np.mean(naive) > 0.1
 
 
-def coverage_bench():
-    """bench/coverage.py, which simulates ledgers; its name is taken by a package."""
-    path = ROOT / "bench" / "coverage.py"
-    spec = importlib.util.spec_from_file_location("bench_coverage", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-bench = coverage_bench()
+bench = load(ROOT / "bench" / "coverage.py")
 
 
 @pytest.fixture(scope="module")
