@@ -184,9 +184,6 @@ def is_still_good(last: pd.DataFrame, stages: set[int], session: Any) -> bool:  
 
 def model(dbt: Any, session: duckdb.DuckDBPyConnection) -> pd.DataFrame:  # noqa: ANN401
     """Fit where nothing is fitted, where asked to, and where a stage is new."""
-    import sklearn.ensemble  # noqa: F401 (a library that is loaded later is not limited)
-    from threadpoolctl import threadpool_limits
-
     dbt.config(materialized="table")
     outcomes = dbt.ref("int_stage_outcomes")
     train_share = dbt.config.get("train_share")
@@ -194,6 +191,9 @@ def model(dbt: Any, session: duckdb.DuckDBPyConnection) -> pd.DataFrame:  # noqa
     rows = last = last_fit(dbt, session)
     stages = {row[0] for row in outcomes.project("stage_order").distinct().fetchall()}
     if not is_still_good(last, stages, session):
+        import sklearn.ensemble  # noqa: F401 (a library that is loaded later is not limited)
+        from threadpoolctl import threadpool_limits
+
         moments = outcomes.order("session_started_at, session_id").df()
         # threads would add up in another order on another machine
         with threadpool_limits(1):

@@ -306,9 +306,6 @@ def is_still_good(last: pd.DataFrame, features: pd.DataFrame, session: Any) -> b
 
 def model(dbt: Any, session: duckdb.DuckDBPyConnection) -> pd.DataFrame:  # noqa: ANN401
     """Fit where nothing is fitted, where asked to, and where the features are others."""
-    import sklearn.cluster  # noqa: F401 (a library that is loaded later is not limited)
-    from threadpoolctl import threadpool_limits
-
     dbt.config(materialized="table")
     features = dbt.ref("int_pattern_features").order("feature_number").df()
     sessions = dbt.ref("int_session_features")
@@ -322,6 +319,9 @@ def model(dbt: Any, session: duckdb.DuckDBPyConnection) -> pd.DataFrame:  # noqa
 
     rows = last = last_fit(dbt, session)
     if not is_still_good(last, features, session):
+        import sklearn.cluster  # noqa: F401 (a library that is loaded later is not limited)
+        from threadpoolctl import threadpool_limits
+
         raw = draw_sample(sessions, int(count_sample))
         own = features[["feature_number", "feature_name", "weight", "is_flag"]]
         # threads would add up in another order on another machine

@@ -89,6 +89,8 @@ def run_dbt(
         contextlib.chdir(ROOT),
         contextlib.redirect_stdout(printed),
     ):
+        # dbt writes its manifest out twice a run, for nobody here
+        command.append("--no-write-json")
         result = dbtRunner().invoke([*command, "--log-path", str(Path(warehouse).parent / "logs")])
     # dbt keeps its connection for the next command in this process; readers need it gone
     if DuckDBConnectionManager._ENV:
