@@ -7,6 +7,9 @@ export const count = (n) => (n == null ? NOTHING : Math.round(n).toLocaleString(
 /** @param {number | null | undefined} n */
 export const decimal = (n) => (n == null ? NOTHING : n.toFixed(1));
 
+/** Scores that differ late. @param {number | null | undefined} n */
+export const precise = (n) => (n == null ? NOTHING : n.toFixed(3));
+
 /**
  * A share, 0 to 1. What is not none never reads 0.0%, and what is not all never reads 100%.
  * @param {number | null | undefined} share
@@ -84,4 +87,4 @@ export const signed = (write, n) =>
 /** A difference of two shares. @param {number | null | undefined} share */
 export const points = (share) => signed((part) => `${(100 * part).toFixed(1)} pts`, share);
 
-export const formats = { count, decimal, percent, duration, day, naming, points };
+export const formats = { count, decimal, precise, percent, duration, day, naming, points, threshold };
