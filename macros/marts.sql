@@ -67,9 +67,9 @@
     {{ count }} || ' ' || {{ label }} || case when {{ count }} = 1 then '' else 's' end
 {%- endmacro %}
 
-{# 7.4 % #}
+{# 7.4% #}
 {% macro percent(share) -%}
-    printf('%.1f', 100 * {{ share }}) || ' %'
+    printf('%.1f', 100 * {{ share }}) || '%'
 {%- endmacro %}
 
 {# 43 seconds, 4.3 minutes, 7.8 hours, 16.7 days #}

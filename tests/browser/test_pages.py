@@ -21,6 +21,10 @@ PAGES = {
     "/journeys/": "Journeys",
     "/cohorts/": "Cohorts",
     "/compare/": "Compare",
+    "/patterns/": "Patterns",
+    "/risk/": "Risk",
+    "/actions/": "Actions",
+    "/experiments/": "Experiments",
     "/users/": "Users",
     "/session/": "Session",
     "/data-health/": "Data health",
@@ -119,7 +123,8 @@ def test_a_page_loads_without_complaint_and_fits(look, path, width):
     assert seen.page.title() == f"{PAGES[path]} · dropoff"
     expect(seen.page.locator("h1")).to_have_text(PAGES[path])
     # Nothing of the template is left.
-    assert "evidence" not in seen.page.locator("body").inner_text().lower()
+    shown = seen.page.locator("body").inner_text().lower()
+    assert not re.search(r"evidence\.dev|(built with|powered by) evidence", shown)
     assert "evidence_dev" not in seen.page.locator("head").inner_html()
     assert seen.page.locator("a[href^=http]").count() == 0
     assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
@@ -706,6 +711,122 @@ def test_two_starters_stand_side_by_side(standing, rows):
     seen.page.locator("[name=b]").select_option(names[0])
 
 
+# Patterns, risk, actions and experiments
+
+
+def test_each_pattern_has_a_card_with_the_figures_of_its_sessions(standing, rows):
+    seen = standing("/patterns/")
+    patterns = rows("""
+        select
+            pattern_id, pattern_name, typical_path, is_intervention_target,
+            count(*) / (select count(*) from marts.fct_sessions) as share,
+            avg(duration_seconds) filter (where outcome <> 'open') as duration_seconds,
+            avg(is_converted::int) filter (where outcome <> 'open') as conversion_rate
+        from marts.dim_patterns
+        inner join marts.fct_session_patterns using (pattern_id)
+        inner join marts.fct_sessions using (session_id)
+        group by all order by share desc""")
+    cards = seen.page.locator('[aria-label="Patterns"] > li')
+    expect(cards).to_have_count(len(patterns))
+    for place, truth in enumerate(patterns):
+        card = cards.nth(place)
+        expect(card.locator("h3")).to_contain_text(truth["pattern_name"])
+        expect(figure(card, "mark")).to_have_count(int(truth["is_intervention_target"]))
+        expect(figure(card, "share_of_sessions")).to_have_text(percent(truth["share"]))
+        expect(figure(card, "avg_duration_seconds")).to_have_text(
+            duration(truth["duration_seconds"])
+        )
+        expect(figure(card, "conversion_rate")).to_have_text(percent(truth["conversion_rate"]))
+        expect(figure(card, "typical_path")).to_contain_text(truth["typical_path"])
+
+
+def test_risk_is_drawn_by_stage_and_says_where_it_is_no_better(standing, rows):
+    seen = standing("/risk/")
+    stages = rows("""
+        select
+            stage_order, stage_label, auc, brier, beats_base_rate, count(*) as count_bins,
+            first(mean_predicted order by bin) as lowest
+        from marts.fct_drop_risk_backtest group by all order by stage_order""")
+    for stage in stages:
+        line = row(seen.page, "Drop risk by stage", str(stage["stage_order"]))
+        expect(figure(line, "auc")).to_have_text(f"{stage['auc']:.3f}")
+        expect(figure(line, "brier")).to_have_text(f"{stage['brier']:.3f}")
+        verdict = "better than the base rate" if stage["beats_base_rate"] else "no better"
+        expect(figure(line, "verdict")).to_contain_text(verdict)
+    for stage in (stages[0], stages[-1]):
+        name = f"{stage['stage_order']}. {stage['stage_label']}"
+        seen.page.locator("[name=stage]").select_option(name)
+        points = seen.page.locator('[aria-label="Calibration of drop risk"] circle')
+        expect(points).to_have_count(stage["count_bins"])
+        expect(points.first.locator("title")).to_contain_text(f"{100 * stage['lowest']:.1f}%")
+
+
+def test_actions_are_told_in_their_order_as_ranges(standing, rows):
+    seen = standing("/actions/")
+    actions = rows("from marts.fct_recommendations order by priority_rank")
+    first = actions[0]
+    card = row(seen.page, "Recommended actions", first["title"])
+    expect(figure(card, "priority")).to_have_text(f"{first['priority']} PRIORITY")
+    expect(figure(card, "share_lost")).to_contain_text(percent(first["share_lost"]))
+    expect(figure(card, "intervention")).to_have_text(first["intervention"])
+    expect(figure(card, "evidence")).to_contain_text(first["evidence"])
+    for end in ("conversions_low", "conversions_high"):
+        expect(figure(card, "won")).to_contain_text(f"{round(abs(first[end])):,}")
+    lines = seen.page.locator('[aria-label="All actions"] tbody tr')
+    expect(lines).to_have_count(len(actions))
+    seen.page.locator("[name=whom]").select_option("segments")
+    expect(lines).to_have_count(sum(action["segment"] != "(all)" for action in actions))
+    seen.page.locator("[name=whom]").select_option("everyone")
+    expect(lines).to_have_count(sum(action["segment"] == "(all)" for action in actions))
+
+
+def test_segments_that_lose_more_are_shown_at_the_stage_chosen(standing, rows):
+    seen = standing("/actions/")
+    stages = rows("""
+        select
+            if(stage_order = 0, 'Start', stage_label) || ' → ' || next_stage_label as name,
+            count(*) filter (where verdict in ('worse', 'better')) as count_told,
+            min_by(verdict, difference) as worst,
+            min_by(count_reached, difference) as count_reached
+        from marts.fct_leaks where is_primary
+        group by stage_order, stage_label, next_stage_label order by stage_order""")
+    lines = seen.page.locator('[aria-label="Segments that differ"] tbody tr')
+    for stage in (stages[3], stages[4]):
+        seen.page.locator("[name=leak]").select_option(stage["name"])
+        expect(lines).to_have_count(stage["count_told"])
+        if stage["worst"] == "worse":
+            expect(figure(lines.first, "mark")).to_have_text("worse")
+            expect(figure(lines.first, "count_reached")).to_have_text(count(stage["count_reached"]))
+
+
+def test_experiments_show_the_effect_with_its_interval_and_what_it_rests_on(standing, rows):
+    seen = standing("/experiments/")
+    effects = rows("""
+        from marts.fct_intervention_results where segment = '(all)' order by effect desc""")
+    for truth in effects:
+        line = row(seen.page, "Effects", truth["intervention"])
+        expect(figure(line, "effect")).to_contain_text(f"{abs(100 * truth['effect']):.1f} pts")
+        expect(figure(line, "effect")).to_contain_text(f"{abs(100 * truth['effect_low']):.1f} pts")
+        expect(figure(line, "rate_treated")).to_have_text(percent(truth["rate_treated"]))
+        expect(figure(line, "mark")).to_contain_text(truth["evidence"])
+        assigned = row(seen.page, "Who was assigned", truth["intervention"])
+        expect(figure(assigned, "count_control")).to_have_text(count(truth["count_control"]))
+        split = "not as planned" if truth["is_srm_warning"] else "as planned"
+        expect(figure(assigned, "split")).to_contain_text(split)
+    for truth in reversed(effects):
+        seen.page.locator("[name=intervention]").select_option(truth["intervention"])
+        (days,) = rows(f"""
+            select count(*) as n from marts.fct_intervention_daily
+            where effect is not null and intervention = {quoted(truth["intervention"])}""")
+        points = seen.page.locator('[aria-label="Effect by date"] circle')
+        expect(points).to_have_count(days["n"])
+        (held,) = rows(f"""
+            select count(*) filter (where effect is null) as n from marts.fct_intervention_results
+            where segment <> '(all)' and intervention = {quoted(truth["intervention"])}""")
+        told = seen.page.locator('[aria-label="Effects by segment"] tr', has_text="too few to tell")
+        expect(told).to_have_count(held["n"])
+
+
 # Users and sessions
 
 
@@ -835,6 +956,8 @@ NAMES = {
     *("event_name", "event_short_name", "starter_event_name", "platform", "source_node"),
     *("target_node", "starter_a", "starter_b", "text_a", "text_b", "display_name", "path"),
     *("starter_path", "last_event_name", "expected_event_name", "ambient_summary", "path_steps"),
+    *("pattern_name", "typical_path", "stage_label", "next_stage_label", "goal_label", "title"),
+    *("segment_value", "intervention", "reason", "worst_segments"),
 }
 NASTY = [
     "<script>window.hacked=1</script><img src=x onerror=window.hacked=1>",
@@ -911,6 +1034,10 @@ def test_an_app_without_a_single_row_is_told_in_words(fresh_look):
         "/journeys/": "There is no session here",
         "/cohorts/": "No user's first session has this starter",
         "/compare/": "Choose two different starters",
+        "/patterns/": "There is no pattern",
+        "/risk/": "Drop risk was not tested",
+        "/actions/": "Nothing to do",
+        "/experiments/": "No intervention was tried yet",
         "/users/": "No such user is here",
         "/session/": "No such session is here",
     }.items():
