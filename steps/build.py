@@ -172,7 +172,9 @@ def main() -> int:
                 wait_for_nobody(warehouse)
                 copy = copy_what_was_fitted if options.full_refresh else copy_to_build_on
                 copy(warehouse, new_file)
-            code, lines = run_dbt(new_file, ["--vars", options.vars] if options.vars else [], lock)
+            arguments = ["--vars", options.vars] if options.vars else []
+            arguments += ["--full-refresh"] if options.full_refresh else []
+            code, lines = run_dbt(new_file, arguments, lock)
             if code:
                 print(*trouble(lines), sep="\n")
                 return 1
