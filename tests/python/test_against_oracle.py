@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from oracle import marts, write_landing, write_ledger
 
 # how many random histories; 300 were run before the first release
-RANDOM_HISTORIES = 6
+RANDOM_HISTORIES = 4
 
 RENAMED = {
     "count_events_closed": "count_events_not_open",

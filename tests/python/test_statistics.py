@@ -159,7 +159,7 @@ def test_starters_that_say_nothing_are_called_different_no_more_often_than_they_
 ):
     """A/A: false positives at most at the nominal rate, though sides are small and unequal."""
     rng = np.random.default_rng(5)
-    tables, starters = 250, {"A": 60, "B": 25, "C": 10, "D": 4, "E": 1}
+    tables, starters = 100, {"A": 60, "B": 25, "C": 10, "D": 4, "E": 1}
     count_called, shares, naive = 0, [], []
     for _ in range(tables):
         sessions = draw(rng, 1500, starters, is_user_wide)

@@ -71,6 +71,12 @@ def build(environment, *arguments):
     )
 
 
+def pattern_changes(connection):
+    """{pattern id: what the last fit made of it}."""
+    query = "select pattern_id, change from marts.fct_pattern_changes"
+    return dict(connection.execute(query).fetchall())
+
+
 def count_sessions(warehouse):
     with duckdb.connect(warehouse, read_only=True) as connection:
         return connection.execute("select count(*) from marts.fct_sessions").fetchall()[0][0]
@@ -86,11 +92,17 @@ def test_a_build_replaces_the_warehouse_under_its_readers_or_leaves_it(small_app
     assert f"{sessions:,} sessions from" in done.stdout.splitlines()[-1]
 
     with duckdb.connect(warehouse, read_only=True) as reader:
-        again = build(small_app, "--vars", "{session_timeout_minutes: 1}")
+        known = pattern_changes(reader)
+        assert set(known.values()) == {"new"}
+        again = build(small_app, "--full-refresh", "--vars", "{session_timeout_minutes: 1}")
         assert again.returncode == 0, again.stdout[-2000:]
         assert "all built anew" in again.stdout.splitlines()[-1]
         assert reader.execute("select count(*) from marts.fct_sessions").fetchall() == [(sessions,)]
     assert count_sessions(warehouse) > sessions
+    with duckdb.connect(warehouse, read_only=True) as reader:
+        # fitted anew, and what was known before is told by its id
+        assert pattern_changes(reader).keys() >= known.keys()
+        assert "kept" in pattern_changes(reader).values()
 
     settings = tmp_path / "seeds" / "event_types.csv"
     settings.write_text(settings.read_text() + "bus_search,step,Again\n")
