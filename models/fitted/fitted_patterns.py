@@ -120,12 +120,6 @@ def choose(found: list[dict]) -> dict:
     return max(stable, key=lambda one: (one["silhouette"], -one["count_patterns"]))
 
 
-def natural(values: Array, scaled: pd.DataFrame) -> Array:
-    """Centroids in the units of the features."""
-    factor = factors(scaled)
-    return values / np.where(factor > 0, factor, 1) * (factor > 0) + scaled["center"].to_numpy()
-
-
 def match(centroids: Array, scaled: pd.DataFrame, earlier: pd.DataFrame) -> dict[int, str]:
     """{new pattern: earlier id}: the assignment of least total distance, in the new scale.
 
@@ -234,9 +228,9 @@ def fit_patterns(
 ) -> pd.DataFrame:
     """Fit, choose, match and name. raw is sessions x features, in their order."""
     scaled, points = scale_features(raw, features)
-    found = candidates(points, counts) or [whole(points)]
-    chosen = choose(found) if len(found) > 1 or found[0]["stability"] is not None else found[0]
-    frames = [in_rows(one, scaled, one is chosen) for one in found]
+    found = candidates(points, counts)
+    chosen = choose(found) if found else whole(points)
+    frames = [in_rows(one, scaled, one is chosen) for one in found or [chosen]]
     named = name_patterns(chosen, raw, scaled, earlier, words)
     rows = pd.concat(frames)
     rows = rows.merge(named.assign(is_chosen=True), how="left", on=["is_chosen", "pattern_number"])
@@ -263,11 +257,10 @@ def last_fit(dbt: Any, session: duckdb.DuckDBPyConnection) -> pd.DataFrame:  # n
 
 def known_patterns(last: pd.DataFrame) -> pd.DataFrame:
     """The patterns that have a name, with their centroids in the units of the features."""
-    named = last[last["pattern_id"].notna()]
-    scale = named["scale"].astype(float)
-    factor = np.where(scale > 0, named["weight"].astype(float) / scale.where(scale > 0, 1), 0)
-    mean = named["value"].astype(float) / np.where(factor > 0, factor, 1) + named["center"]
-    return named.assign(mean=mean.astype(float))[named["pattern_name"] != ALL_SESSIONS]
+    named = last[last["pattern_id"].notna() & (last["pattern_name"] != ALL_SESSIONS)]
+    plain = named.astype(dict.fromkeys(("weight", "center", "scale", "value"), float))
+    factor = factors(plain)
+    return named.assign(mean=plain["value"] / np.where(factor > 0, factor, 1) + plain["center"])
 
 
 def words_of(stages: pd.DataFrame, funnels: pd.DataFrame) -> dict:
