@@ -19,17 +19,11 @@ import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "models" / "fitted"))
+from fitted_drop_risk import features_of
+
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "bench" / ".data" / "risk_ceiling"
-NUMBERS = [
-    "log_seconds_since_start",
-    "log_seconds_since_stage_before",
-    "log_events",
-    "repeat_share",
-    "log_earlier_sessions",
-    "has_converted_before",
-]
-CATEGORIES = ["lead_starter", "platform", "app_version", "city", "hour_of_day"]
 
 
 def simulate(scale: float, seed: int) -> Path:
@@ -53,18 +47,14 @@ def simulate(scale: float, seed: int) -> Path:
 def moments(warehouse: Path) -> pd.DataFrame:
     """What was known at each stage, and how the session ended."""
     with duckdb.connect(str(warehouse), read_only=True) as connection:
-        columns = ", ".join(["stage_order", "session_started_at", "is_dropped", *NUMBERS])
-        texts = ", ".join(CATEGORIES)
-        return connection.execute(f"""
-            select {columns}, {texts}
-            from fitted.int_stage_outcomes order by session_id, stage_order
-        """).df()
+        query = "from fitted.int_stage_outcomes order by session_id, stage_order"
+        return connection.execute(query).df()
 
 
 def matrix(frame: pd.DataFrame, known: dict[str, list[str]]) -> np.ndarray:
     """Numbers, and categories as their place among the known ones."""
-    texts = [pd.Categorical(frame[name], known[name]).codes for name in CATEGORIES]
-    return np.column_stack([frame[NUMBERS], *texts]).astype(float)
+    texts = [pd.Categorical(frame[name], values).codes for name, values in known.items()]
+    return np.column_stack([frame[features_of(frame)[0]], *texts]).astype(float)
 
 
 def main() -> None:
@@ -81,7 +71,8 @@ def main() -> None:
             select distinct stage_order, stage, trained_until, auc, brier, brier_of_base_rate
             from marts.fct_drop_risk_backtest order by stage_order
         """).df()
-    known = {name: sorted(truth[name].unique()) for name in CATEGORIES}
+    numbers, categories = features_of(truth)
+    known = {name: sorted(truth[name].unique()) for name in categories}
     rows = []
     for stage in measured.itertuples():
         learn = truth[truth["stage_order"] == stage.stage_order]
@@ -91,7 +82,7 @@ def main() -> None:
         ]
         best = HistGradientBoostingClassifier(
             max_iter=300, learning_rate=0.05, max_leaf_nodes=31, random_state=1,
-            categorical_features=range(len(NUMBERS), len(NUMBERS) + len(CATEGORIES)),
+            categorical_features=range(len(numbers), len(numbers) + len(categories)),
         ).fit(matrix(learn, known), learn["is_dropped"])  # fmt: skip
         predicted = best.predict_proba(matrix(test, known))[:, 1]
         rows.append(

@@ -41,6 +41,15 @@
     cast({{ session_key }} & 4294967295 as integer)
 {%- endmacro %}
 
+{# new in the user's first session; (unknown) where there is no session #}
+{% macro user_type(user_session_number) -%}
+    case
+        when {{ user_session_number }} = 1 then 'new'
+        when {{ user_session_number }} > 1 then 'returning'
+        else '(unknown)'
+    end
+{%- endmacro %}
+
 {# Windows over rows that are in order already, without partition or order of their own: DuckDB
    walks the rows once, at a hundredth of the cost of sorting them for each window. #}
 {% macro row_before(column) -%}

@@ -115,6 +115,26 @@
     {{ timestamp_literal(var('build_clock') or run_started_at.strftime('%Y-%m-%d %H:%M:%S.%f')) }}
 {%- endmacro %}
 
+{# a time before oldest_event_time is none: its clock was never set #}
+{% macro time_from_oldest(timestamp) -%}
+    case when {{ timestamp }} >= {{ timestamp_literal(var('oldest_event_time')) }} then {{ timestamp }} end
+{%- endmacro %}
+
+{# a received_at that lies ahead of the build's clock, or before any, is none either #}
+{% macro valid_received_at(received_at) -%}
+    case
+        when {{ received_at }} between {{ timestamp_literal(var('oldest_event_time')) }}
+            and {{ build_clock() }} + {{ seconds_interval(var('future_tolerance_seconds')) }}
+            then {{ received_at }}
+    end
+{%- endmacro %}
+
+{# later than it was received, or where that is not known, than the build's clock #}
+{% macro is_in_future(timestamp, valid_received_at) -%}
+    {{ timestamp }} > coalesce({{ valid_received_at }}, {{ build_clock() }})
+    + {{ seconds_interval(var('future_tolerance_seconds')) }}
+{%- endmacro %}
+
 {# four hours of the day on the wall in reporting_timezone: 08:00-11:59 #}
 {% macro hours_band(timestamp_utc) -%}
     {%- set hour = 'hour(' ~ reporting_time(timestamp_utc) ~ ') // 4 * 4' -%}

@@ -66,7 +66,7 @@ def only_build_of(warehouse: Path) -> Iterator[int]:
             path.unlink(missing_ok=True)
 
 
-def wait_for_nobody(warehouse: Path) -> None:
+def refuse_a_writer(warehouse: Path) -> None:
     """Raise BlockingIOError where another process is writing the warehouse."""
     try:
         duckdb.connect(str(warehouse), read_only=True).close()
@@ -169,7 +169,7 @@ def main() -> int:
     try:
         with only_build_of(warehouse) as lock, removed_at_the_end(new_file):
             if warehouse.exists():
-                wait_for_nobody(warehouse)
+                refuse_a_writer(warehouse)
                 copy = copy_what_was_fitted if options.full_refresh else copy_to_build_on
                 copy(warehouse, new_file)
             arguments = ["--vars", options.vars] if options.vars else []

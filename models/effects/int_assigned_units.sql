@@ -121,11 +121,7 @@ units_with_outcome as (
         coalesce(sessions.platform, '(unknown)') as platform,
         coalesce(sessions.app_version, '(unknown)') as app_version,
         coalesce(sessions.city, '(unknown)') as city,
-        case
-            when sessions.user_session_number = 1 then 'new'
-            when sessions.user_session_number > 1 then 'returning'
-            else '(unknown)'
-        end as user_type,
+        {{ user_type('sessions.user_session_number') }} as user_type,
         coalesce({{ hours_band('sessions.session_started_at') }}, '(unknown)')
             as hour_of_day
     from units

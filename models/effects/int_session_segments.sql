@@ -8,12 +8,6 @@ sessions as (
 
 ),
 
-sessions_aggregated as (
-
-    select * from {{ ref('int_sessions__aggregated') }}
-
-),
-
 session_patterns as (
 
     select * from {{ ref('int_session_patterns') }}
@@ -35,13 +29,10 @@ sessions_segmented as (
         sessions.platform,
         sessions.app_version,
         sessions.city,
-        case when sessions.user_session_number = 1 then 'new' else 'returning' end
-            as user_type,
-        {{ hours_band('sessions_aggregated.session_started_at') }} as hour_of_day,
+        {{ user_type('sessions.user_session_number') }} as user_type,
+        {{ hours_band('sessions.session_started_at') }} as hour_of_day,
         coalesce(patterns.pattern_name, '(first session)') as previous_pattern
     from sessions
-    inner join sessions_aggregated
-        on sessions.session_key = sessions_aggregated.session_key
     left join session_patterns
         on
             sessions.session_key - 1 = session_patterns.session_key

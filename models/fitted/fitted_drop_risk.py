@@ -142,11 +142,16 @@ def fit_stage(
     return pd.DataFrame(rows).assign(**facts, **boosted_scores((matrix, dropped), later))
 
 
+def features_of(moments: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """The columns that risk is judged by: numbers, and texts."""
+    numbers = [name for name in moments if name.startswith(("log_", "repeat_", "has_"))]
+    texts = [name for name in moments if isinstance(moments[name].dtype, pd.StringDtype)]
+    return numbers, [name for name in texts if name != "session_id"]
+
+
 def fit_risk(moments: pd.DataFrame, train_share: float) -> pd.DataFrame:
     """All stages. moments is in the order of session_started_at and session_id."""
-    numbers = [name for name in moments if name.startswith(("log_", "repeat_", "has_"))]
-    categories = [name for name in moments if isinstance(moments[name].dtype, pd.StringDtype)]
-    categories = [name for name in categories if name != "session_id"]
+    numbers, categories = features_of(moments)
     starts = moments.drop_duplicates("session_id")["session_started_at"].reset_index(drop=True)
     trained_until = starts[min(int(len(starts) * train_share), len(starts) - 1)]
     frames = []

@@ -1,8 +1,7 @@
 {# a view: joined once a build, by the fit and by the backtest #}
 {{ config(materialized='view') }}
 
-{# How the sessions that reached a stage and are not open went on, and whether they are
-   among the earlier ones, which drop risk is fitted on. #}
+{# How the sessions that reached a stage and are not open ended. #}
 with
 
 stage_moments as (

@@ -26,38 +26,18 @@ playbook as (
 
 ),
 
-{# what can be had again, unlike who somebody is #}
-comparable_segments as (
+{# those can be compared that can be had again, unlike who somebody is #}
+segment_kinds as (
 
-    select
-        'platform' as segment,
-        'platform' as segment_label
-    union all
-    select
-        'app_version' as segment,
-        'app version' as segment_label
-    union all
-    select
-        'city' as segment,
-        'city' as segment_label
-    union all
-    select
-        'hour_of_day' as segment,
-        'hours' as segment_label
-
-),
-
-segment_labels as (
-
-    select * from comparable_segments
-    union all
-    select
-        'user_type' as segment,
-        'users who are' as segment_label
-    union all
-    select
-        'previous_pattern' as segment,
-        'session after' as segment_label
+    select * from (
+        values
+        ('platform', 'platform', true),
+        ('app_version', 'app version', true),
+        ('city', 'city', true),
+        ('hour_of_day', 'hours', true),
+        ('user_type', 'users who are', false),
+        ('previous_pattern', 'session after', false)
+    ) as segment_kinds (segment, segment_label, is_comparable)
 
 ),
 
@@ -65,14 +45,15 @@ worse_segments as (
 
     select
         leaks.*,
-        segment_labels.segment_label,
+        segment_kinds.segment_label,
+        segment_kinds.is_comparable,
         row_number() over (
             partition by leaks.funnel, leaks.stage_order
             order by leaks.difference, leaks.segment, leaks.segment_value
         ) as place
     from leaks
-    inner join segment_labels
-        on leaks.segment = segment_labels.segment
+    inner join segment_kinds
+        on leaks.segment = segment_kinds.segment
     where leaks.verdict = 'worse'
 
 ),
@@ -95,7 +76,7 @@ leaks_to_close as (
         segment_value,
         segment_label
     from worse_segments
-    where segment in (select segment from comparable_segments)
+    where is_comparable
 
 ),
 
@@ -103,12 +84,13 @@ benchmark_candidates as (
 
     select
         leaks.*,
-        comparable_segments.segment_label
+        segment_kinds.segment_label
     from leaks
-    inner join comparable_segments
-        on leaks.segment = comparable_segments.segment
+    inner join segment_kinds
+        on leaks.segment = segment_kinds.segment
     where
-        not leaks.is_held_back
+        segment_kinds.is_comparable
+        and not leaks.is_held_back
         and leaks.count_reached >= {{ var('min_benchmark_sessions') }}
         and leaks.segment_value != '(unknown)'
 
@@ -168,7 +150,6 @@ benchmark_gains as (
 
     select
         benchmarks.*,
-        leaks.step_rate,
         greatest(
             benchmarks.benchmark_step_rate - leaks.step_rate
             - ({{ score_of_tail('(0.025 / benchmarks.count_candidates)') }})
@@ -233,7 +214,6 @@ gains_known as (
 
     select
         leaks.funnel,
-        leaks.is_primary,
         leaks.stage_order,
         leaks.stage,
         leaks.stage_label,

@@ -34,8 +34,7 @@ sessions_in_funnels as (
         sessions.platform,
         sessions.app_version,
         sessions.city,
-        case when sessions.user_session_number = 1 then 'new' else 'returning' end
-            as user_type
+        {{ user_type('sessions.user_session_number') }} as user_type
     from sessions
     inner join funnel_results
         on sessions.session_key = funnel_results.session_key

@@ -22,6 +22,7 @@ sessions_with_outcomes as (
         sessions.session_key,
         sessions.user_number,
         sessions.user_session_number,
+        sessions.session_started_at,
         sessions.session_date,
         sessions.duration_seconds,
         sessions.starters,

@@ -15,18 +15,8 @@ times_bounded as (
 
     select
         * exclude (event_at, received_at),
-        case
-            when
-                event_at >= {{ timestamp_literal(var('oldest_event_time')) }}
-                then event_at
-        end as event_at,
-        case
-            when
-                received_at between {{ timestamp_literal(var('oldest_event_time')) }}
-                and {{ build_clock() }}
-                + {{ seconds_interval(var('future_tolerance_seconds')) }}
-                then received_at
-        end as valid_received_at
+        {{ time_from_oldest('event_at') }} as event_at,
+        {{ valid_received_at('received_at') }} as valid_received_at
     from landed_rows
 
 ),
@@ -43,9 +33,7 @@ rows_judged as (
             when {{ is_blank('user_id') }} then 'missing_user_id'
             when {{ is_blank('event_name') }} then 'missing_event_name'
             when event_at is null then 'bad_event_time'
-            when
-                event_at > coalesce(valid_received_at, {{ build_clock() }})
-                + {{ seconds_interval(var('future_tolerance_seconds')) }}
+            when {{ is_in_future('event_at', 'valid_received_at') }}
                 then 'time_in_future'
         end as reject_reason
     from times_bounded

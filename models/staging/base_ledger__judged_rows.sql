@@ -15,18 +15,8 @@ times_bounded as (
             when {{ is_blank('planned_treated_share') }} then 0.5
             else try_cast(planned_treated_share as double)
         end as planned_treated_share,
-        case
-            when
-                assigned_at >= {{ timestamp_literal(var('oldest_event_time')) }}
-                then assigned_at
-        end as assigned_at,
-        case
-            when
-                received_at between {{ timestamp_literal(var('oldest_event_time')) }}
-                and {{ build_clock() }}
-                + {{ seconds_interval(var('future_tolerance_seconds')) }}
-                then received_at
-        end as valid_received_at
+        {{ time_from_oldest('assigned_at') }} as assigned_at,
+        {{ valid_received_at('received_at') }} as valid_received_at
     from landed_rows
 
 ),
@@ -52,9 +42,7 @@ rows_judged as (
                 or planned_treated_share >= 1
                 then 'bad_planned_share'
             when assigned_at is null then 'bad_assigned_at'
-            when
-                assigned_at > coalesce(valid_received_at, {{ build_clock() }})
-                + {{ seconds_interval(var('future_tolerance_seconds')) }}
+            when {{ is_in_future('assigned_at', 'valid_received_at') }}
                 then 'assigned_in_future'
         end as reject_reason
     from times_bounded

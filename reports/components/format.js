@@ -84,6 +84,9 @@ export const threshold = (share) => (share == null ? NOTHING : `${+(100 * share)
 export const signed = (write, n) =>
 	n == null ? NOTHING : n === 0 ? write(0) : `${n > 0 ? '+' : '−'}${write(Math.abs(n))}`;
 
+/** A whole number more or less. @param {number | null | undefined} n */
+export const change = (n) => signed(count, n == null ? n : Math.round(n));
+
 /** A difference of two shares. @param {number | null | undefined} share */
 export const points = (share) => signed((part) => `${(100 * part).toFixed(1)} pts`, share);
 

@@ -164,13 +164,13 @@ def app(tmp_path, tmp_path_factory):
 
 @pytest.mark.slow
 def test_builds_that_are_killed_leave_the_old_warehouse_and_the_next_one_catches_up(app, tmp_path):
-    """200,000 events in all. Killed early and late, then let through."""
+    """200,000 events in all. Killed early, in the middle and late, then let through."""
     make_build = (sys.executable, "steps/build.py")
     land_days(tmp_path / "events", 9)
     finish(start(app, *make_build))
     shutil.copy(app["DROPOFF_WAREHOUSE"], tmp_path / "old.duckdb")
     land_days(tmp_path / "events", 12)
-    for model in ("base_app__accepted_rows", "fct_recommendations"):
+    for model in ("base_app__accepted_rows", "int_sessions__aggregated", "fct_recommendations"):
         kill_at(start(app, *make_build), model)
         assert differences(app["DROPOFF_WAREHOUSE"], tmp_path / "old.duckdb") == {}
     assert "what changed redone" in finish(start(app, *make_build)).splitlines()[-1]
@@ -194,6 +194,9 @@ def test_builds_that_are_killed_leave_the_old_warehouse_and_the_next_one_catches
     assert last_build(app["DROPOFF_WAREHOUSE"])[1] is False
     finish(start(app, *dbt_run))
     assert last_build(app["DROPOFF_WAREHOUSE"]) == (False, True)
+    fitted_alone(app["DROPOFF_WAREHOUSE"], tmp_path / "full.duckdb")
+    finish(start(full, *dbt_run))
+    assert differences(app["DROPOFF_WAREHOUSE"], full["DROPOFF_WAREHOUSE"]) == {}
 
 
 @pytest.mark.slow
