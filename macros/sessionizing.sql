@@ -9,6 +9,12 @@
     {%- endif -%}
 {%- endmacro %}
 
+{# the last session of a user may go on: silent for no longer than session_open_minutes. Whether it
+   has converted is asked first #}
+{% macro may_go_on(last_event_at, as_of) -%}
+    {{ seconds_between(last_event_at, as_of) }} <= 60.0 * {{ var('session_open_minutes') }}
+{%- endmacro %}
+
 {# near enough for a starter to join, and for leading telemetry to belong to what follows #}
 {% macro is_within_join(earlier, later) -%}
     {%- if var('starter_join_seconds') is none -%}

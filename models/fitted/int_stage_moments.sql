@@ -1,12 +1,20 @@
 {{ config(materialized='incremental', redone_by='session') }}
 
-{# What was known when a session first reached a stage of the primary funnel, before its
-   conversion: of the session up to that event, and of the user's earlier sessions. #}
+{# What was known when a session began (stage 0) and when it first reached a stage of the
+   primary funnel, before its conversion: of the session up to that event, and of the
+   user's earlier sessions. #}
 with
 
 session_stages as (
 
     select * from {{ ref('int_session_stages') }}
+    {{ only_redone('session') }}
+
+),
+
+session_funnels as (
+
+    select * from {{ ref('int_session_funnels') }}
     {{ only_redone('session') }}
 
 ),
@@ -63,12 +71,23 @@ conversion_stages as (
 
 stages_before_conversion as (
 
-    select session_stages.*
+    select
+        session_stages.session_key,
+        session_stages.stage_order,
+        session_stages.first_event_number
     from session_stages
     inner join conversion_stages
         on
             session_stages.funnel = conversion_stages.funnel
             and session_stages.stage_order < conversion_stages.stage_order
+    union all
+    select
+        session_funnels.session_key,
+        0 as stage_order,
+        1 as first_event_number
+    from session_funnels
+    inner join conversion_stages
+        on session_funnels.funnel = conversion_stages.funnel
 
 ),
 

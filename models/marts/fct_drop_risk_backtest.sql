@@ -138,11 +138,21 @@ bins_counted as (
 
 ),
 
+primary_stages as (
+
+    select funnel_stages.*
+    from funnel_stages
+    inner join funnels
+        on funnel_stages.funnel = funnels.funnel
+    where funnels.is_primary
+
+),
+
 bins_of_stages as (
 
     select
-        funnel_stages.stage,
-        funnel_stages.stage_label,
+        coalesce(primary_stages.stage, '(start)') as stage,
+        coalesce(primary_stages.stage_label, 'Start of the session') as stage_label,
         bins_counted.stage_order,
         cast(bins_counted.bin as integer) as bin,
         bins_counted.count_sessions,
@@ -161,11 +171,8 @@ bins_of_stages as (
     from bins_counted
     inner join stages_measured
         on bins_counted.stage_order = stages_measured.stage_order
-    inner join funnel_stages
-        on bins_counted.stage_order = funnel_stages.stage_order
-    inner join funnels
-        on funnel_stages.funnel = funnels.funnel
-    where funnels.is_primary
+    left join primary_stages
+        on bins_counted.stage_order = primary_stages.stage_order
 
 )
 

@@ -18,11 +18,21 @@ funnels as (
 
 ),
 
+primary_stages as (
+
+    select funnel_stages.*
+    from funnel_stages
+    inner join funnels
+        on funnel_stages.funnel = funnels.funnel
+    where funnels.is_primary
+
+),
+
 terms_with_stages as (
 
     select
         fitted_drop_risk.stage_order,
-        funnel_stages.stage,
+        coalesce(primary_stages.stage, '(start)') as stage,
         fitted_drop_risk.term,
         coalesce(fitted_drop_risk.feature_name, '(intercept)') as feature_name,
         coalesce(fitted_drop_risk.feature_value, '(any)') as feature_value,
@@ -34,11 +44,8 @@ terms_with_stages as (
         fitted_drop_risk.trained_until,
         fitted_drop_risk.count_trained
     from fitted_drop_risk
-    inner join funnel_stages
-        on fitted_drop_risk.stage_order = funnel_stages.stage_order
-    inner join funnels
-        on funnel_stages.funnel = funnels.funnel
-    where funnels.is_primary
+    left join primary_stages
+        on fitted_drop_risk.stage_order = primary_stages.stage_order
 
 )
 

@@ -1,4 +1,5 @@
-{# The warehouse's clock: data time, so that old data rebuilds the same. #}
+{# The warehouse's clock: data time, so that old data rebuilds the same; and how far
+   behind it the newest event lies. #}
 with
 
 events_daily as (
@@ -14,10 +15,20 @@ newest_times as (
         max(last_event_at) as newest_event_at
     from events_daily
 
+),
+
+clock as (
+
+    select
+        newest_event_at,
+        coalesce(
+            {{ timestamp_literal(var('as_of')) }}, newest_received_at, newest_event_at
+        ) as as_of
+    from newest_times
+
 )
 
 select
-    coalesce(
-        {{ timestamp_literal(var('as_of')) }}, newest_received_at, newest_event_at
-    ) as as_of
-from newest_times
+    as_of,
+    greatest({{ seconds_between('newest_event_at', 'as_of') }}, 0) as data_lag_seconds
+from clock

@@ -128,8 +128,7 @@ outcomes_decided as (
             when conversions.converted_at is not null then 'converted'
             when
                 sessions.is_last_of_user
-                and {{ seconds_between('sessions.session_ended_at', 'as_of.as_of') }}
-                <= 60.0 * {{ var('session_open_minutes') }} then 'open'
+                and {{ may_go_on('sessions.session_ended_at', 'as_of.as_of') }} then 'open'
             else 'dropped'
         end as outcome
     from sessions

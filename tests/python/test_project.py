@@ -11,7 +11,7 @@ import yaml
 from conftest import ROOT
 
 BIN = os.path.dirname(sys.executable)
-MODEL_FOLDERS = ("staging", "sessions", "fitted", "effects", "marts")
+MODEL_FOLDERS = ("staging", "sessions", "fitted", "effects", "active", "marts")
 
 
 def run_tool(*command, **environment):
