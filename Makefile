@@ -4,6 +4,8 @@
 #   make run                 everything, then serves the reports (SERVE=0: stops before serving)
 #   make test                everything above, and all tests
 #   make test-fast           all tests but those of the pages
+#   make live                follows the landing zone: who is stuck now, and interventions out
+#   make demo-live           the same with people who are played as if it were now (RATE=20 events/s)
 #   make bench               measures it beside other engines (SCALE=163: a hundred million events)
 #
 #   make build FULL=1        everything built anew, not only what changed
@@ -18,6 +20,7 @@ SEED ?= 1
 SCALE ?= 1
 SERVE ?= 1
 PORT ?= 3000
+RATE ?= 20
 VARS ?=
 
 DEMO_EVENTS := landing/events
@@ -37,7 +40,7 @@ CHECKS := $(patsubst %.duckdb,%,$(DROPOFF_WAREHOUSE)).checks.ndjson
 # millions of events, one and ten, unless SCALE is given
 BENCH_SCALES := $(if $(filter command environment,$(firstword $(origin SCALE))),$(SCALE),1.63 16.3)
 
-.PHONY: help setup setup-browser land check build reports serve lint bench test-fast test run clean
+.PHONY: help setup setup-browser land check build reports serve live demo-live lint bench bench-live test-fast test run clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -78,6 +81,17 @@ ifneq ($(SERVE),0)
 	@$(MAKE) --no-print-directory serve
 endif
 
+live: reports
+	@$(PYTHON) live/run.py --port $(PORT) --vars '$(VARS)'
+
+# what is played, and what is done about it, lies apart from the demo's landing zone
+PLAYED := landing/played
+demo-live: reports
+	@rm -rf $(PLAYED)
+	@$(PYTHON) live/play.py --out $(PLAYED)/events --rate $(RATE) & player=$$!; trap 'kill $$player 2> /dev/null' EXIT; trap : INT TERM; \
+	    DROPOFF_EVENTS=$(PLAYED)/events DROPOFF_INTERVENTIONS=$(PLAYED)/interventions DROPOFF_LIVE=$(PLAYED)/live \
+	    $(PYTHON) live/run.py --port $(PORT) --vars '$(VARS)'
+
 lint: setup
 	@$(STEP) lint -- sh -c 'ruff check . && ruff format --check . && DROPOFF_WAREHOUSE=target/lint.duckdb sqlfluff lint --disable-progress-bar models tests'
 
@@ -91,6 +105,10 @@ bench: setup
 	@cp bench/results/results.svg docs/performance.svg
 	@echo "the page is docs/performance.md"
 
+# the delay from landed to shown, over ten million events; a quarter of an hour
+bench-live: setup
+	@$(PYTHON) bench/live.py --out bench/results
+
 # the tests are about the demo, whatever app the environment names
 TEST := env -u DROPOFF_EVENTS -u DROPOFF_INTERVENTIONS -u DROPOFF_SEEDS -u DROPOFF_WAREHOUSE -u DROPOFF_BUILD_FILE $(MAKE) --no-print-directory
 
@@ -103,4 +121,4 @@ test:
 	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 clean:
-	rm -rf .steps logs target warehouse.duckdb warehouse.checks.ndjson landing/events landing/truth landing/interventions reports/build reports/.evidence
+	rm -rf .steps logs target warehouse.duckdb warehouse.checks.ndjson warehouse.live landing/events landing/truth landing/interventions $(PLAYED) reports/build reports/.evidence

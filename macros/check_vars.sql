@@ -32,6 +32,8 @@
             'high_drop_share': [0, 1],
             'display_name_digits': [1, 32],
             'effect_window_minutes': [1, most],
+            'control_share': [0, 0.9],
+            'feed_stopped_after_seconds': [1, most],
         } %}
         {% set may_be_null = ['session_timeout_minutes', 'starter_join_seconds', 'bounce_max_steps', 'build_clock', 'as_of'] %}
         {% for name, bounds in numbers.items() if var(name) is not none or name not in may_be_null %}
@@ -57,6 +59,10 @@
         {% for name in ['show_user_ids', 'refit'] if var(name) is not boolean %}
             {% do stop("The var " ~ name ~ " is '" ~ var(name) ~ "'; it must be true or false.") %}
         {% endfor %}
+        {% set levels = var('intervention_levels') %}
+        {% if levels is string or levels is mapping or levels is not iterable or levels | reject('in', ['HIGH', 'MEDIUM']) | list %}
+            {% do stop("The var intervention_levels is '" ~ levels ~ "'; write it like [HIGH, MEDIUM].") %}
+        {% endif %}
         {% if var('patterns_fewest') > var('patterns_most') %}
             {% do stop("The var patterns_fewest is " ~ var('patterns_fewest') ~ ", which is more than patterns_most, " ~ var('patterns_most') ~ ".") %}
         {% endif %}

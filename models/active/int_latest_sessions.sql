@@ -114,6 +114,8 @@ sessions_described as (
         sessions_placed.lead_starter,
         coalesce(event_types.label, sessions_placed.lead_starter)
         || coalesce(' → ' || funnel_stages.stage_label, '') as journey,
+        sessions_placed.furthest_funnel as funnel,
+        sessions_placed.furthest_stage_order as stage_order,
         funnel_stages.stage,
         coalesce(funnel_stages.stage_label, 'Start of the session') as stage_label,
         sessions_placed.is_converted,

@@ -1,7 +1,7 @@
 {{ config(materialized='incremental', redone_by='session') }}
 
-{# What was known when a session began (stage 0) and when it first reached a stage of the
-   primary funnel, before its conversion: of the session up to that event, and of the
+{# What was known when a session began (stage 0) and when it first reached a stage of
+   the primary funnel, before its conversion: of the session up to that event, and of the
    user's earlier sessions. #}
 with
 

@@ -70,6 +70,8 @@ sessions_ranked as (
         last_event_name,
         lead_starter,
         journey,
+        funnel,
+        stage_order,
         stage,
         stage_label,
         seconds_since_last_event,

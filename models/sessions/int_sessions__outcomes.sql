@@ -128,7 +128,8 @@ outcomes_decided as (
             when conversions.converted_at is not null then 'converted'
             when
                 sessions.is_last_of_user
-                and {{ may_go_on('sessions.session_ended_at', 'as_of.as_of') }} then 'open'
+                and {{ may_go_on('sessions.session_ended_at', 'as_of.as_of') }}
+                then 'open'
             else 'dropped'
         end as outcome
     from sessions

@@ -37,6 +37,13 @@ export function duration(seconds) {
 	return `${Number.isInteger(amount) ? amount : amount.toFixed(1)} ${unit}`;
 }
 
+/** How long ago, in whole units. @param {number | null | undefined} seconds */
+export function ago(seconds) {
+	if (seconds == null || !Number.isFinite(seconds)) return NOTHING;
+	const [unit, size] = UNITS.find(([, , below]) => seconds < below);
+	return `${Math.floor(seconds / size)} ${unit} ago`;
+}
+
 const MONTHS = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ');
 
 /**

@@ -2,13 +2,20 @@ with
 
 active_sessions as (
 
-    select session_id, user_id, stage from {{ ref('fct_active_sessions') }}
+    select
+        session_id,
+        user_id,
+        stage
+    from {{ ref('fct_active_sessions') }}
 
 ),
 
 open_sessions as (
 
-    select session_id, user_id, furthest_stage as stage
+    select
+        session_id,
+        user_id,
+        furthest_stage as stage
     from {{ ref('fct_sessions') }}
     where outcome = 'open'
 

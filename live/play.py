@@ -1,0 +1,175 @@
+"""Play what people did once as if they did it now: visits of a landing zone, told anew.
+
+    python live/play.py --out FOLDER [--from FOLDER] [--rate 20] [--seconds 300] [--seed 1]
+
+Visits of the users in --from (parquet, with our column names) begin at random moments from now on,
+at as many events a second as --rate says, and are appended to an ndjson file in --out; times are
+real, ids are new. The last ten minutes are there at once, so that somebody is under way.
+"""
+
+import argparse
+import json
+import random
+import signal
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from heapq import heappop, heappush
+from pathlib import Path
+
+import duckdb
+
+PAST_SECONDS = 600  # what is there at once
+STEP_SECONDS = 0.1  # between two writes
+GAP_MINUTES = 30  # a longer silence ends a visit
+USERS = 20_000  # whose visits are told; each of them does one thing at a time
+
+Visit = list[tuple[float, dict]]  # (seconds since its start, the event's other columns)
+
+
+def read_visits(folder: Path, seed: int) -> list[Visit]:
+    """Visits of up to USERS users, in an order that the seed decides."""
+    connection = duckdb.connect()
+    query = """
+        with events as (
+            select event_time, user_id, event_name, platform, app_version, city
+            from read_parquet($files, union_by_name = true)
+            where user_id is not null and event_name is not null and event_time is not null
+        ),
+        users as (
+            select user_id from events group by user_id
+            order by md5(user_id || $seed) limit $users
+        ),
+        visits_marked as (
+            select events.*, coalesce(date_diff('minute', lag(event_time) over user_events,
+                event_time) >= $gap, true) as is_first
+            from events inner join users using (user_id)
+            window user_events as (partition by user_id order by event_time, event_name)
+        )
+        select *, sum(is_first::int) over (partition by user_id order by event_time, event_name
+            rows unbounded preceding) as visit_number
+        from visits_marked order by user_id, event_time, event_name
+    """
+    rows = connection.execute(
+        query,
+        {
+            "files": str(folder / "**" / "*.parquet"),
+            "seed": str(seed),
+            "users": USERS,
+            "gap": GAP_MINUTES,
+        },
+    )
+    visits: dict[tuple, Visit] = {}
+    for at, user, name, platform, version, city, _, number in rows.fetchall():
+        visit = visits.setdefault((user, number), [])
+        start = visit[0][1]["at"] if visit else at
+        event = {
+            "at": start,
+            "user_id": user,
+            "event_name": name,
+            "platform": platform,
+            "app_version": version,
+            "city": city,
+        }
+        visit.append(((at - start).total_seconds(), event))
+    told = list(visits.values())
+    random.Random(seed).shuffle(told)
+    return told
+
+
+def schedule(visits: list[Visit], rate: float, seed: int) -> Iterator[tuple[float, dict]]:
+    """(Seconds from now, the event) in the order of time, from PAST_SECONDS ago on, without end."""
+    rng = random.Random(seed)
+    mean = sum(len(visit) for visit in visits) / len(visits)
+    # visits that began earlier than the past that is told are under way in it
+    starts_at = -3.0 * PAST_SECONDS
+    due: list[tuple[float, int, dict]] = []
+    busy_until: dict[str, float] = {}
+    count, next_visit = 0, 0
+    while True:
+        starts_at += rng.expovariate(rate / mean)
+        for _ in range(len(visits)):
+            visit = visits[next_visit % len(visits)]
+            next_visit += 1
+            if busy_until.get(visit[0][1]["user_id"], -1e9) < starts_at:
+                break
+        busy_until[visit[0][1]["user_id"]] = starts_at + visit[-1][0]
+        for offset, event in visit:
+            count += 1
+            heappush(due, (starts_at + offset, count, event))
+        while due and due[0][0] <= starts_at:
+            at, _, event = heappop(due)
+            if at >= -PAST_SECONDS:
+                yield at, event
+
+
+def line(at: float, received: float, event: dict, rng: random.Random) -> str:
+    """One ndjson line; `at` and `received` are seconds since 1970."""
+    return json.dumps(
+        {
+            "event_id": str(uuid.UUID(int=rng.getrandbits(128), version=4)),
+            "user_id": event["user_id"],
+            "event_name": event["event_name"],
+            "event_time": datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds"),
+            "received_at": datetime.fromtimestamp(received, UTC).isoformat(timespec="milliseconds"),
+            "platform": event["platform"],
+            "app_version": event["app_version"],
+            "city": event["city"],
+        }
+    )
+
+
+def play(visits: list[Visit], out: Path, rate: float, seconds: float | None, seed: int) -> int:
+    """Append events when they are due, for so many seconds or until ended. Returns how many."""
+    out.mkdir(parents=True, exist_ok=True)
+    # what an earlier play told is as it was; this one's ids are its own
+    began = time.time()
+    rng = random.Random(f"{seed} {began}")
+    path = out / f"played-{datetime.fromtimestamp(began, UTC):%Y%m%dT%H%M%S}.ndjson"
+    events = schedule(visits, rate, seed)
+    at, event = next(events)
+    count = 0
+    with path.open("a", encoding="utf-8") as file:
+        while seconds is None or time.time() - began < seconds:
+            now = time.time()
+            lines = []
+            while began + at <= now:
+                # what lies before the beginning was received when it happened
+                received = now if at > 0 else began + at
+                lines.append(line(began + at, received, event, rng))
+                at, event = next(events)
+            file.write("".join(f"{text}\n" for text in lines))
+            file.flush()
+            count += len(lines)
+            time.sleep(max(0.0, STEP_SECONDS - (time.time() - now)))
+    return count
+
+
+def main() -> int:
+    """Play until the time is over, or until ended. Returns 0, or 1 after a sentence why not."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--from", dest="source", type=Path, default=Path("landing/events"))
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--rate", type=float, default=20.0, help="events a second")
+    parser.add_argument("--seconds", type=float, help="by default until it is ended")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    if options.rate <= 0:
+        print(f"--rate is {options.rate:g}; it must be more than 0.")
+        return 1
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
+    try:
+        visits = read_visits(options.source, options.seed)
+    except duckdb.IOException:
+        print(f"There are no parquet files below {options.source}: run make land.")
+        return 1
+    count = play(visits, options.out, options.rate, options.seconds, options.seed)
+    print(f"{count:,} events played into {options.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,266 @@
+"""Follow the landing zone, show who is stuck now, and do something about it.
+
+    python live/run.py [--vars YAML] [--port 3000]
+
+Writes what it sees to live.json of the built pages and serves them; interventions go to the outbox,
+to the webhook of DROPOFF_WEBHOOK_URL where that is set, and into the ledger. What it keeps lies in
+a folder beside the warehouse. Ctrl-C ends it; it goes on where it was.
+"""
+
+import argparse
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import yaml
+from interventions import Interventions, Webhook
+from landing_zone import LandingZone
+from window import Window, WindowError
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "steps"))
+import serve  # noqa: E402
+
+SHOWN_SESSIONS = 100
+LOOK_SECONDS = 0.3  # between two looks at the landing zone
+BEAT_SECONDS = 2.0  # the page hears at least so often that somebody follows
+TELL_SECONDS = 60.0
+REBASE_SECONDS = 5.0  # between two looks at the warehouse
+BATCH_ARRIVALS = 20  # shown together; a burst of files is shown in parts
+
+log = logging.getLogger("dropoff.live")
+
+
+def project_vars(given: str) -> dict:
+    """The vars of dbt_project.yml, those given over them. Raises WindowError for no mapping."""
+    try:
+        over = yaml.safe_load(given) or {}
+    except yaml.YAMLError:
+        over = None
+    if not isinstance(over, dict):
+        raise WindowError(f"--vars is '{given}'; write it like '{{control_share: 0.2}}'.")
+    project = yaml.safe_load((ROOT / "dbt_project.yml").read_text(encoding="utf-8"))
+    return {**project["vars"], **over}
+
+
+def live_folder(warehouse: Path) -> Path:
+    """Where live keeps its own: shop.duckdb -> shop.live."""
+    return warehouse.with_suffix(".live")
+
+
+@contextlib.contextmanager
+def only_one_in(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock. Raises WindowError where another process does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise WindowError(f"Another process already follows into {folder}.") from None
+        yield
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Tells one build of the warehouse from the next."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+class Live:
+    """Follows one landing zone over one warehouse."""
+
+    def __init__(
+        self, events: str, warehouse: Path, folder: Path, site: Path, dbt_vars: dict
+    ) -> None:
+        """Take over where the warehouse ends. Raises WindowError where that cannot be."""
+        self.events = events
+        self.warehouse = warehouse
+        self.folder = folder
+        self.page = site / "live.json"
+        self.vars = dbt_vars
+        self.published = self.looked_at_warehouse = 0.0
+        self.count_windows = 0
+        self.interventions: Interventions | None = None
+        self.begin()
+
+    def begin(self) -> None:
+        """A window over the warehouse as it is, and the files that it has not read."""
+        self.built = identity(self.warehouse)
+        # beside the one before, which shows on if this one cannot
+        self.count_windows += 1
+        folder = self.folder / f"window-{self.count_windows % 2}"
+        self.window = Window(folder, self.warehouse, self.vars)
+        read = self.window.files_read()
+        self.zone = LandingZone(self.events, self.folder / "part.ndjson", read)
+        self.window.renew(datetime.now(UTC))
+        self.looked_at_warehouse = time.monotonic()
+
+    def look(self) -> bool:
+        """Take in what has arrived and show it. True where there was anything."""
+        has_arrived = False
+        for count, arrival in enumerate(self.zone.arrivals(), start=1):
+            self.window.arrive(arrival)
+            has_arrived = True
+            if count == BATCH_ARRIVALS:
+                break
+        now = datetime.now(UTC)
+        if has_arrived:
+            self.window.renew(now)
+        if has_arrived or time.monotonic() - self.published > BEAT_SECONDS:
+            self.intervene(now)
+            self.publish(datetime.now(UTC))
+        return has_arrived
+
+    def age(self, now: datetime) -> float | None:
+        """How old the newest data is, seconds; None where there is none."""
+        as_of, _ = self.window.as_of()
+        return as_of and max((now.replace(tzinfo=None) - as_of).total_seconds(), 0.0)
+
+    def is_stopped(self, now: datetime) -> bool:
+        """True where the feed has stopped: then nobody knows who is stuck."""
+        age = self.age(now)
+        return age is None or age > self.vars["feed_stopped_after_seconds"]
+
+    def intervene(self, now: datetime) -> None:
+        """Offer what the playbook suggests, while the feed is alive."""
+        if self.interventions is None or self.is_stopped(now):
+            return
+        due = [
+            row
+            for row in self.window.active_sessions()
+            if row["risk_level"] in self.vars["intervention_levels"] and row["suggestion"]
+        ]
+        self.interventions.offer(due, now)
+
+    def publish(self, now: datetime) -> None:
+        """Write what the page shows, whole or not at all."""
+        as_of, lag = self.window.as_of()
+        shown = {
+            "published_at": now.isoformat(timespec="milliseconds"),
+            "as_of": as_of and as_of.isoformat(timespec="milliseconds") + "+00:00",
+            "age_seconds": self.age(now),
+            "data_lag_seconds": lag,
+            "is_stopped": self.is_stopped(now),
+            "feed_stopped_after_seconds": self.vars["feed_stopped_after_seconds"],
+            "interventions": self.interventions.counts() if self.interventions else None,
+            **self.window.view(SHOWN_SESSIONS),
+        }
+        if self.page.parent.is_dir():
+            new = self.page.with_suffix(".new")
+            new.write_text(json.dumps(shown, default=str), encoding="utf-8")
+            os.replace(new, self.page)
+        self.shown = shown
+        self.published = time.monotonic()
+
+    def follow_the_warehouse(self) -> None:
+        """Begin again on a warehouse that was built anew; where it is being written, later."""
+        if time.monotonic() - self.looked_at_warehouse < REBASE_SECONDS:
+            return
+        self.looked_at_warehouse = time.monotonic()
+        built = identity(self.warehouse)
+        if built is None or built == self.built:
+            return
+        before = self.window
+        try:
+            self.begin()
+        except WindowError as error:
+            self.window = before
+            log.info("%s The live view stays with the build before.", error)
+            return
+        before.close()
+        log.info("The warehouse was built anew; the live view goes on from it.")
+
+    def told(self) -> str:
+        """One line about what is shown."""
+        levels = self.shown["levels"]
+        parts = [f"{levels.get(name, 0)} {name}" for name in ("HIGH", "MEDIUM", "ON TRACK")]
+        state = "the feed has stopped" if self.shown["is_stopped"] else "up to date"
+        return f"{', '.join(parts)}; data as of {self.shown['as_of'] or 'never'}, {state}"
+
+    def end(self) -> None:
+        """Leave the page saying that nobody follows, and keep what must not be lost."""
+        if self.page.parent.is_dir():
+            shutil.copyfile(ROOT / "reports" / "static" / "live.json", self.page)
+        if self.interventions:
+            self.interventions.close()
+        self.window.close()
+
+
+def main() -> int:
+    """Follow until Ctrl-C. Returns 0, or 1 after one sentence that says why it cannot."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--vars", default="", help="dbt's vars, as YAML")
+    parser.add_argument("--port", type=serve.port_number, default=serve.FIRST_PORT)
+    parser.add_argument("--site", type=Path, default=serve.SITE, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stdout)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
+
+    warehouse = Path(os.environ.get("DROPOFF_WAREHOUSE") or "warehouse.duckdb")
+    events = os.environ.get("DROPOFF_EVENTS") or "landing/events"
+    folder = Path(os.environ.get("DROPOFF_LIVE") or live_folder(warehouse))
+    ended = threading.Event()
+    for end in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(end, lambda *_: ended.set())
+    try:
+        with only_one_in(folder):
+            dbt_vars = project_vars(options.vars)
+            webhook = Webhook.from_environment()
+            log.info("Reading %s and the models …", warehouse)
+            live = Live(events, warehouse, folder, options.site, dbt_vars)
+            live.interventions = Interventions(
+                folder, ledger_file(events), dbt_vars["control_share"], webhook
+            )
+            if (options.site / "index.html").is_file():
+                server = serve.listen(options.site, options.port)
+                threading.Thread(target=server.serve_forever, daemon=True).start()
+                log.info("Live is at http://localhost:%d/live/", server.server_port)
+            told = 0.0
+            while not ended.is_set():
+                if not live.look():
+                    live.follow_the_warehouse()
+                    ended.wait(LOOK_SECONDS)
+                if time.monotonic() - told > TELL_SECONDS:
+                    log.info("%s", live.told())
+                    told = time.monotonic()
+            live.end()
+    except (WindowError, ValueError) as error:
+        log.info("%s", error)
+        return 1
+    return 0
+
+
+def ledger_file(events: str) -> Path:
+    """Where assignments are written down: in the ledger's landing zone, so that builds read them.
+
+    Raises WindowError where that is a glob, in which no file has a name yet.
+    """
+    default = "landing/interventions" if events == "landing/events" else ""
+    zone = os.environ.get("DROPOFF_INTERVENTIONS", default)
+    if not zone:
+        raise WindowError(
+            "Set DROPOFF_INTERVENTIONS to a folder for the ledger of interventions: "
+            "without one nobody could measure what they do."
+        )
+    if any(sign in zone for sign in "*?[") or Path(zone).is_file():
+        raise WindowError(
+            f"DROPOFF_INTERVENTIONS is '{zone}'; make live writes into it, so name a folder."
+        )
+    return Path(zone) / "live.ndjson"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

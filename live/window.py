@@ -1,0 +1,503 @@
+"""The window: the models' own SQL over the few users who did something since the last build.
+
+dbt compiles the project once, as for a build from nothing. Each renewal runs the compiled SQL of
+fct_active_sessions and what it is made of over the whole history of the users whose rows just
+arrived, keeps what int_latest_sessions says of them, and lets the clock decide over all that is
+kept. History comes from a private copy of the warehouse, so that nobody's lock is met or held.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections import defaultdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import yaml
+from landing_zone import Arrival, landing_files, staging_module
+
+ROOT = Path(__file__).resolve().parent.parent
+DBT = Path(sys.executable).with_name("dbt")
+MEMORY_LIMIT = "1GB"
+FEED = "model.dropoff.fct_active_sessions"
+# what the window gives the models instead of making it of the landing zone as a whole
+GIVEN = {"base_app__landing_files", "base_app__files", "base_app__rows", "fitted_drop_risk"}
+# stands in the compiled SQL where the moment of the renewal belongs
+NOW = "2999-12-31 23:59:59"
+# users with the newest rows are in each renewal: as_of is the newest of them that staging keeps
+CLOCK_USERS = 20
+ROW_COLUMNS = (
+    "file_number, file_row_number, is_readable, event_at, received_at, event_id, user_id, "
+    "event_name, platform, app_version, city"
+)
+
+cut_records = staging_module("base_app__cut_records")
+
+
+class WindowError(Exception):
+    """Says in one sentence why there can be no live view."""
+
+
+def copy_of(warehouse: Path, copy: Path) -> None:
+    """Copy the warehouse as it lies there. Raises WindowError where it is being written."""
+    copy.unlink(missing_ok=True)
+    Path(f"{copy}.wal").unlink(missing_ok=True)
+    try:
+        before = warehouse.stat()
+        shutil.copyfile(warehouse, copy)
+        if (log := Path(f"{warehouse}.wal")).exists():
+            shutil.copyfile(log, f"{copy}.wal")
+        after = warehouse.stat()
+        if (before.st_ino, before.st_mtime_ns) != (after.st_ino, after.st_mtime_ns):
+            raise WindowError(f"{warehouse} is being written.")
+        duckdb.connect(str(copy)).close()
+    except FileNotFoundError:
+        raise WindowError(f"There is no warehouse at {warehouse}: run make build.") from None
+    except duckdb.Error as error:
+        raise WindowError(f"{warehouse} does not open: {str(error).splitlines()[0]}") from None
+
+
+def quoted(text: str) -> str:
+    """Text as a SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+class Models:
+    """The compiled SQL of the models, by model name."""
+
+    def __init__(self, folder: Path, base: Path, dbt_vars: dict) -> None:
+        """Compile into `folder`; `base` is the copy of the warehouse."""
+        self.folder = folder
+        self.base = base
+        # a build_clock that was set holds here too
+        self.vars = {**dbt_vars, "build_clock": dbt_vars.get("build_clock") or NOW}
+        self.reading: dict[tuple, str] = {}
+        shutil.rmtree(folder / "compile", ignore_errors=True)
+        (folder / "compile").mkdir(parents=True)
+        nodes = self.compile("+fct_active_sessions", None, ["user_id", "event_name", "event_time"])
+        self.sql = {}
+        self.relations = {}
+        self.materialized = {}
+        for node in nodes.values():
+            self.sql[node["name"]] = "\n".join(
+                line
+                for line in (node.get("compiled_code") or "").splitlines()
+                if not line.startswith("-- depends_on:")
+            )
+            self.relations[node["name"]] = node["relation_name"]
+            self.materialized[node["name"]] = node["config"]["materialized"]
+
+    def compile(self, select: str, columns_json: str | None, column_names: list[str]) -> dict:
+        """{unique id: model} of the manifest, compiled for one arriving file of these columns."""
+        scratch = self.folder / "compile" / "live.duckdb"
+        scratch.unlink(missing_ok=True)
+        with duckdb.connect(str(scratch)) as connection:
+            connection.execute(f"attach {quoted(str(self.base))} as base (read_only)")
+            create_schemas(connection, "live")
+            connection.execute(
+                "create table staging.base_app__files as "
+                "select * replace (0 as loaded_in_build) from base.staging.base_app__files "
+                "union all by name select ? as file_name, ? as file_format, ? as columns_json, "
+                "?::varchar[] as column_names, 1 as loaded_in_build, false as declares_columns",
+                [
+                    str(self.arriving(columns_json)),
+                    "parquet" if columns_json else "ndjson",
+                    columns_json,
+                    column_names,
+                ],
+            )
+            connection.execute("create table staging.base_app__accepted_rows(event_text varchar)")
+            # order as for texts, which is right for UUIDs too
+            connection.execute("insert into staging.base_app__accepted_rows values ('')")
+        target = self.folder / "target"
+        command = [DBT, "compile", "--select", select, "--full-refresh", "--quiet"]
+        command += ["--vars", yaml.safe_dump(self.vars), "--target-path", str(target)]
+        done = subprocess.run(
+            [*command, "--log-path", str(self.folder / "logs")],
+            cwd=ROOT,
+            env=os.environ | {"DROPOFF_BUILD_FILE": str(scratch.resolve())},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            told = [line.strip() for line in done.stdout.splitlines() if line.strip()]
+            raise WindowError("dbt cannot compile the models: " + " ".join(told[-3:]))
+        manifest = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
+        return {
+            key: node for key, node in manifest["nodes"].items() if node["resource_type"] == "model"
+        }
+
+    def arriving(self, columns_json: str | None) -> Path:
+        """The name under which an arriving file is read, whatever its own."""
+        return self.folder.resolve() / f"arriving.{'parquet' if columns_json else 'ndjson'}"
+
+    def reading_sql(self, columns_json: str | None, column_names: list[str]) -> str:
+        """base_app__rows for an arriving file of these columns."""
+        key = (columns_json, tuple(column_names) if columns_json else None)
+        if key not in self.reading:
+            nodes = self.compile("base_app__rows", columns_json, column_names)
+            self.reading[key] = nodes["model.dropoff.base_app__rows"]["compiled_code"]
+        return self.reading[key]
+
+    def run_in_order(self, names: set[str], given: set[str]) -> list[str]:
+        """The models that `names` are made of, themselves last, but for those given."""
+        ordered: list[str] = []
+
+        def add(name: str) -> None:
+            if name in ordered or name in given:
+                return
+            for other, relation in self.relations.items():
+                if other != name and relation in self.sql[name]:
+                    add(other)
+            ordered.append(name)
+
+        for name in sorted(names):
+            add(name)
+        return ordered
+
+
+def create_schemas(connection: duckdb.DuckDBPyConnection, database: str) -> None:
+    """The schemas of the project, and the one build that compiled SQL asks about."""
+    for schema in ("staging", "sessions", "fitted", "active", "marts"):
+        connection.execute(f"create schema if not exists {database}.{schema}")
+    connection.execute(f"create table {database}.staging.builds as select 1 as build_number")
+
+
+class Window:
+    """The live view of one landing zone."""
+
+    def __init__(self, folder: Path, warehouse: Path, dbt_vars: dict) -> None:
+        """Begin where the warehouse ends. Raises WindowError where that cannot be."""
+        folder.mkdir(parents=True, exist_ok=True)
+        base = folder / "base.duckdb"
+        copy_of(warehouse, base)
+        self.models = Models(folder, base, dbt_vars)
+        store = folder / "store.duckdb"
+        store.unlink(missing_ok=True)
+        Path(f"{store}.wal").unlink(missing_ok=True)
+        self.connection = duckdb.connect(
+            config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(folder / "spilled")}
+        )
+        self.run("set timezone = 'UTC'")
+        self.run("set preserve_insertion_order = true")
+        self.run(f"attach {quoted(str(base))} as base (read_only)")
+        self.run(f"attach {quoted(str(store))} as store")
+        self.run("attach ':memory:' as live")
+        create_schemas(self.connection, "live")
+        self.run(
+            "create table live.fitted.fitted_drop_risk as from base.fitted.fitted_drop_risk;"
+            "create table store.files as select file_number, file_name "
+            "from base.staging.base_app__files;"
+            "create table store.batch_users(user_id varchar);"
+            "create table store.known_users(user_id varchar)"
+        )
+        self.touched: set[str] = set()
+        self.judged_at = NOW
+        self.shared: dict[str, set[str]] = defaultdict(set)
+        self.columns_of_text: list[str] = []
+        self.first_new_file: int | None = None
+        self.file_number = self.value("select coalesce(max(file_number), 0) from store.files")
+        self.make_store()
+        self.settle()
+
+    def run(self, query: str, *values: object) -> duckdb.DuckDBPyConnection:
+        """Execute."""
+        named = len(values) == 1 and isinstance(values[0], dict)
+        return self.connection.execute(query, values[0] if named else list(values))
+
+    def value(self, query: str, *values: object) -> object:
+        """The one value of a query."""
+        return self.run(query, *values).fetchall()[0][0]
+
+    def texts(self, query: str, *values: object) -> list[str]:
+        """The first column of a query."""
+        return [row[0] for row in self.run(query, *values).fetchall()]
+
+    def files_read(self) -> dict[str, tuple[int, int]]:
+        """{file name: (size in bytes, time in ns)} of the files behind the warehouse."""
+        rows = self.run(
+            "select file_name, size_bytes, modified_ns from base.staging.base_app__files"
+        )
+        return {name: (size, modified) for name, size, modified in rows.fetchall()}
+
+    def close(self) -> None:
+        """Let the files go."""
+        self.connection.close()
+
+    def make_store(self) -> None:
+        """Tables of what is kept, and the SQL to run in which order."""
+        self.run(
+            "create table store.rows(file_number integer, file_row_number bigint, "
+            "is_readable boolean, event_at timestamp, received_at timestamp, event_id varchar, "
+            "user_id varchar, event_name varchar, platform varchar, app_version varchar, "
+            "city varchar)"
+        )
+        self.give_rows()
+        models = self.models
+        settings = {name for name in models.sql if name.startswith("stg_settings__")}
+        for name in models.run_in_order(settings, GIVEN):
+            self.make(name, NOW)
+        given = GIVEN | settings
+        # what hangs on one event's rows, then what hangs on a user's, then the clock
+        self.staging = models.run_in_order({"base_app__accepted_rows"}, given)
+        given |= set(self.staging)
+        self.counting = models.run_in_order({"int_events_daily"}, given)
+        given |= set(self.counting)
+        self.sessions = models.run_in_order({"int_latest_sessions"}, given)
+
+    def settle(self) -> None:
+        """Take in the sessions that were open when the warehouse was built."""
+        self.touched.update(
+            self.texts("select user_id from base.marts.fct_sessions where outcome = 'open'")
+        )
+        # users who share event ids are judged together
+        for users in self.texts(
+            "select list(distinct users.user_id) from base.staging.base_app__copies as copies "
+            "inner join base.staging.base_app__accepted_rows as accepted_rows "
+            "using (file_number, file_row_number) "
+            "inner join base.staging.base_app__users as users using (user_number) "
+            "group by copies.event_uuid, copies.event_text having count(distinct user_id) > 1"
+        ):
+            self.judge_together(users)
+
+    def judge_together(self, users: list[str]) -> None:
+        """Remember that what one of these users did decides on rows of the others."""
+        for user in users:
+            self.shared[user].update(users)
+
+    def make(self, name: str, now: str) -> None:
+        """Run a model's SQL, judged by the clock `now`."""
+        kind = "view" if self.models.materialized[name] == "view" else "table"
+        sql = self.models.sql[name].replace(NOW, now)
+        self.run(f"create or replace {kind} {self.models.relations[name]} as {sql}")
+
+    def arrive(self, arrival: Arrival) -> None:
+        """Read the rows of an arrival; renew() shows what they mean."""
+        columns_json, error = None, None
+        link = self.models.arriving("parquet")
+        if arrival.file_format == "parquet":
+            link.unlink(missing_ok=True)
+            link.symlink_to(Path(arrival.path).resolve())
+            columns_json, error = landing_files.describe_parquet(str(link), self.connection)
+        name = str(self.models.arriving(columns_json))
+        records = cut_records.file_records(arrival.path, arrival.file_format, error)
+        records = [("events", name, *record) for record in records]
+        if records:
+            batch = cut_records.record_batch(records)
+            self.connection.register("arrived", batch)
+            self.run("create or replace table live.staging.base_app__text_records as from arrived")
+            self.connection.unregister("arrived")
+        else:
+            self.run(
+                "create or replace table live.staging.base_app__text_records as select "
+                "'' as file_name, 0 as file_row_number, true as is_readable, '' as payload limit 0"
+            )
+        if columns_json:
+            column_names = [column for column, _ in json.loads(columns_json)]
+        elif not self.columns_of_text:
+            column_names = self.texts(
+                "select distinct unnest(json_keys(payload)) from "
+                "live.staging.base_app__text_records where is_readable and json_valid(payload) "
+                "and json_type(payload) = 'OBJECT'"
+            )
+            self.columns_of_text = column_names
+        else:
+            column_names = self.columns_of_text
+        sql = self.models.reading_sql(columns_json, column_names)
+
+        self.file_number += 1
+        self.run("insert into store.files values (?, ?)", self.file_number, arrival.file_name)
+        self.run(
+            "create or replace table live.staging.base_app__files as "
+            "select ?::integer as file_number, ? as file_name, 1 as loaded_in_build",
+            self.file_number,
+            name,
+        )
+        self.run(
+            f"insert into store.rows select {ROW_COLUMNS} from ({sql}) where user_id is not null"
+        )
+        if self.first_new_file is None:
+            self.first_new_file = self.file_number
+        self.touched.update(
+            self.texts(
+                "select distinct user_id from store.rows where file_number = ?", self.file_number
+            )
+        )
+
+    def give_rows(self) -> None:
+        """Hand the models all rows of the users of this batch."""
+        self.run(
+            "insert into store.rows select 0, "
+            "row_number() over () + (select count(*) from store.rows), true, event_at, "
+            "case when has_valid_received_at then received_at end, event_id, user_id, "
+            "event_name, platform, app_version, city from base.staging.stg_app__events "
+            "where user_id in (select user_id from store.batch_users "
+            "except select user_id from store.known_users)"
+        )
+        self.run(
+            "insert into store.known_users select user_id from store.batch_users "
+            "except select user_id from store.known_users"
+        )
+        self.run(
+            "create or replace table live.staging.base_app__files as "
+            "select file_number, file_name, 1 as loaded_in_build from store.files "
+            "union all select 0, '', 1"
+        )
+        self.run(
+            "create or replace table live.staging.base_app__rows as from store.rows "
+            "where user_id in (select user_id from store.batch_users)"
+        )
+
+    def batch(self, now: str) -> None:
+        """Stage the rows of all users whose rows decide on each other."""
+        # whoever holds the newest rows says what as_of is; and a row that lay ahead of the clock
+        # may be judged otherwise now
+        users = self.touched | set(
+            self.texts(
+                "(select user_id from store.rows where file_number > 0 and "
+                "coalesce(received_at, event_at) <= $now::timestamp "
+                "order by coalesce(received_at, event_at) desc limit $clock_users) union "
+                "(select user_id from store.rows where file_number > 0 and "
+                "greatest(received_at, event_at) > $before::timestamp)",
+                {"now": now, "clock_users": CLOCK_USERS, "before": self.judged_at},
+            )
+        )
+        self.judged_at = now
+        while True:
+            reached = set(users)
+            for user in users:
+                reached |= self.shared.get(user, set())
+            if reached != users:
+                users = reached
+                continue
+            self.run("truncate store.batch_users")
+            self.run("insert into store.batch_users select unnest(?)", sorted(users))
+            self.give_rows()
+            for name in self.staging:
+                self.make(name, now)
+            if not self.find_copies():
+                break
+        self.first_new_file = None
+
+    def find_copies(self) -> bool:
+        """True where event ids of new rows turned up among the rows of other users."""
+        if self.first_new_file is None:
+            return False
+        self.run(
+            "create or replace temp table new_ids as select distinct event_uuid, event_text, "
+            "event_id from live.staging.base_app__accepted_rows as accepted_rows "
+            "inner join store.rows using (file_number, file_row_number) "
+            "where file_number >= ?",
+            self.first_new_file,
+        )
+        groups = self.texts("""
+            with users_of_ids as (
+                select new_ids.event_id, rows.user_id
+                from new_ids inner join store.rows as rows using (event_id)
+                union all
+                select new_ids.event_id, users.user_id
+                from new_ids
+                inner join base.staging.base_app__accepted_rows as accepted_rows
+                    on new_ids.event_uuid = accepted_rows.event_uuid
+                    and new_ids.event_text is not distinct from accepted_rows.event_text
+                inner join base.staging.base_app__users as users using (user_number)
+            )
+            select list(distinct user_id) from users_of_ids
+            group by event_id having count(distinct user_id) > 1
+        """)
+        found = [users for users in groups if any(self.shared[u] < set(users) for u in users)]
+        for users in found:
+            self.judge_together(users)
+        return bool(found)
+
+    def renew(self, now: datetime) -> None:
+        """Run the models over what arrived, then let the clock decide over all that is kept."""
+        moment = now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+        self.batch(moment)
+        for name in self.counting:
+            self.make(name, moment)
+        # as_of is over all users
+        self.run(
+            f"insert into {self.models.relations['int_events_daily']} by name "
+            "select max(last_event_at) as last_event_at, max(last_received_at) as last_received_at "
+            "from base.sessions.int_events_daily"
+        )
+        self.make("int_as_of", moment)
+        latest = self.models.relations["int_latest_sessions"]
+        for name in self.sessions:
+            if name != "int_as_of":
+                self.make(name, moment)
+        kept = self.value(
+            "select count(*) from duckdb_tables() where database_name = 'store' "
+            "and table_name = 'latest_sessions'"
+        )
+        if kept:
+            self.run(
+                "delete from store.latest_sessions "
+                "where user_id in (select user_id from store.batch_users)"
+            )
+            self.run(f"insert into store.latest_sessions from {latest}")
+        else:
+            self.run(f"create table store.latest_sessions as from {latest}")
+        self.run(f"create or replace view {latest} as from store.latest_sessions")
+        self.make("fct_active_sessions", moment)
+        self.run(
+            "delete from store.latest_sessions where last_event_at < (select as_of from "
+            f"{self.models.relations['int_as_of']}) - interval '1 day' and session_id not in "
+            f"(select session_id from {self.models.relations['fct_active_sessions']})"
+        )
+        self.touched.clear()
+
+    def as_of(self) -> tuple[datetime | None, float | None]:
+        """The clock of what is shown (UTC, without zone), and how far events lag behind it (s)."""
+        return self.run(
+            f"select as_of, data_lag_seconds from {self.models.relations['int_as_of']}"
+        ).fetchall()[0]
+
+    def active_sessions(self) -> list[dict]:
+        """The rows of fct_active_sessions, whom to look at first in front."""
+        return self.rows(f"from {self.models.relations['fct_active_sessions']} order by risk_rank")
+
+    def rows(self, query: str, *values: object) -> list[dict]:
+        """The rows of a query."""
+        result = self.run(query, *values)
+        names = [column[0] for column in result.description]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+    def view(self, most_sessions: int) -> dict:
+        """What the page shows, without ids of people.
+
+        Counts by level and by stage, the sessions to look at first, who just converted.
+        """
+        active = self.models.relations["fct_active_sessions"]
+        converted = (
+            "from store.latest_sessions where converted_at >= "
+            f"(select as_of from {self.models.relations['int_as_of']}) - interval '30 minutes'"
+        )
+        return {
+            "levels": dict(
+                self.run(f"select risk_level, count(*) from {active} group by all").fetchall()
+            ),
+            "stages": self.rows(
+                "select stage_label, count(*) as count_sessions, "
+                "count_if(risk_level = 'HIGH') as count_high, "
+                "count_if(risk_level = 'MEDIUM') as count_medium "
+                f"from {active} group by funnel, stage_order, stage_label "
+                "order by funnel nulls first, stage_order, stage_label"
+            ),
+            "sessions": self.rows(
+                "select session_id, display_name, journey, stage_label, risk_level, rule, "
+                "suggestion, drop_risk, seconds_since_last_event "
+                f"from {active} order by risk_rank limit ?",
+                most_sessions,
+            ),
+            "count_converted": self.value(f"select count(*) {converted}"),
+            "converted": self.rows(
+                f"select session_id, display_name, journey, converted_at {converted} "
+                "order by converted_at desc, session_id limit 10"
+            ),
+        }
