@@ -1,6 +1,6 @@
 """How long after an event has landed it shows, over ten million events of history.
 
-    .venv/bin/python bench/live.py [--scale 16.3] [--rates 20 200 1000] [--seconds 300] [--out FOLDER]
+    .venv/bin/python bench/live.py [--scale 16.3] [--rates 20 200 1000] [--seconds 300] [--out DIR]
 
 For each rate, people are played (live/play.py) while live/run.py follows them over the same
 warehouse. An event has landed when it is written, which is its received_at; it shows in the first
@@ -101,8 +101,10 @@ def measure(warehouse: Path, rate: float, seconds: float) -> dict:
                 time.sleep(0.1)
             start = time.time() - began
             player = subprocess.Popen(
-                [PROJECT_PYTHON, ROOT / "live" / "play.py", "--from", source]
-                + ["--out", work / "events", "--rate", str(rate), "--seconds", str(seconds + 30)],
+                [
+                    PROJECT_PYTHON, ROOT / "live" / "play.py", "--from", source,
+                    "--out", work / "events", "--rate", str(rate), "--seconds", str(seconds + 30),
+                ],
                 cwd=ROOT, stdout=log, stderr=log,
             )  # fmt: skip
             # the past that is played at once is no stream: it is taken in first
@@ -123,8 +125,8 @@ def measure(warehouse: Path, rate: float, seconds: float) -> dict:
                     process.wait(timeout=60)
     with duckdb.connect() as connection:
         landed = connection.execute(
-            "select epoch(received_at::timestamptz) from read_json(?, format = 'newline_delimited', "
-            "columns = {received_at: 'varchar'}) order by 1",
+            "select epoch(received_at::timestamptz) from read_json("
+            "?, format = 'newline_delimited', columns = {received_at: 'varchar'}) order by 1",
             [str(work / "events" / "*.ndjson")],
         ).fetchall()
     clocks = [as_of for as_of, _ in views]

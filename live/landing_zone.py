@@ -1,10 +1,11 @@
 """Follow a landing zone: what was appended to its ndjson files, and files that are new.
 
 A file of ndjson is read on from where its last whole line ended. Any other file, and one that was
-written anew, is read whole once it is still: rows that were read before are copies then, and staging
-knows copies. Files that go are left to the next build.
+written anew, is read whole once it is still: rows that were read before are copies then, and
+staging knows copies. Files that go are left to the next build.
 """
 
+import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -75,10 +76,11 @@ class LandingZone:
             version = (status.st_size, status.st_mtime_ns)
             if before and before.offset == status.st_size and version[1] == before.modified_ns:
                 continue
-            if kind == "ndjson" and not name.lower().endswith((".gz", ".zst")):
-                yield from self.appended(name, version, before)
-            else:
+            if kind != "ndjson" or name.lower().endswith(landing_files.COMPRESSIONS):
                 yield from self.whole(name, kind, version, before)
+                continue
+            with contextlib.suppress(FileNotFoundError):
+                yield from self.appended(name, version, before)
 
     def whole(
         self, name: str, kind: str, version: tuple[int, int], before: Progress | None

@@ -93,6 +93,7 @@ class Live:
         self.vars = dbt_vars
         self.published = self.looked_at_warehouse = 0.0
         self.count_windows = 0
+        self.is_full = False
         self.interventions: Interventions | None = None
         self.begin()
 
@@ -143,7 +144,14 @@ class Live:
             for row in self.window.active_sessions()
             if row["risk_level"] in self.vars["intervention_levels"] and row["suggestion"]
         ]
-        self.interventions.offer(due, now)
+        try:
+            self.interventions.offer(due, now)
+        except OSError as error:
+            if not self.is_full:
+                log.info("Interventions cannot be written down, and none goes out: %s.", error)
+            self.is_full = True
+        else:
+            self.is_full = False
 
     def publish(self, now: datetime) -> None:
         """Write what the page shows, whole or not at all."""
@@ -207,7 +215,6 @@ def main() -> int:
     parser.add_argument("--site", type=Path, default=serve.SITE, help=argparse.SUPPRESS)
     options = parser.parse_args()
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stdout)
-    logging.getLogger("urllib3").setLevel(logging.ERROR)
 
     warehouse = Path(os.environ.get("DROPOFF_WAREHOUSE") or "warehouse.duckdb")
     events = os.environ.get("DROPOFF_EVENTS") or "landing/events"

@@ -22,7 +22,6 @@ from landing_zone import Arrival, landing_files, staging_module
 ROOT = Path(__file__).resolve().parent.parent
 DBT = Path(sys.executable).with_name("dbt")
 MEMORY_LIMIT = "1GB"
-FEED = "model.dropoff.fct_active_sessions"
 # what the window gives the models instead of making it of the landing zone as a whole
 GIVEN = {"base_app__landing_files", "base_app__files", "base_app__rows", "fitted_drop_risk"}
 # stands in the compiled SQL where the moment of the renewal belongs
@@ -74,10 +73,17 @@ class Models:
         self.base = base
         # a build_clock that was set holds here too
         self.vars = {**dbt_vars, "build_clock": dbt_vars.get("build_clock") or NOW}
-        self.reading: dict[tuple, str] = {}
-        shutil.rmtree(folder / "compile", ignore_errors=True)
-        (folder / "compile").mkdir(parents=True)
-        nodes = self.compile("+fct_active_sessions", None, ["user_id", "event_name", "event_time"])
+        self.reading: dict[tuple[str | None, bool], str] = {}
+        (folder / "compile").mkdir(parents=True, exist_ok=True)
+        mapped = dbt_vars.get("event_columns") or {}
+        self.event_id = mapped.get("event_id", "event_id")
+        with duckdb.connect(str(base), read_only=True) as connection:
+            columns = connection.execute(
+                "select distinct unnest(column_names) from staging.base_app__files"
+            ).fetchall()
+        self.has_event_ids = self.event_id in {column for (column,) in columns}
+        needed = [mapped.get(name, name) for name in ("user_id", "event_name", "event_time")]
+        nodes = self.compile("+fct_active_sessions", None, needed)
         self.sql = {}
         self.relations = {}
         self.materialized = {}
@@ -89,6 +95,7 @@ class Models:
             )
             self.relations[node["name"]] = node["relation_name"]
             self.materialized[node["name"]] = node["config"]["materialized"]
+        self.reading[None, self.has_event_ids] = self.sql["base_app__rows"]
 
     def compile(self, select: str, columns_json: str | None, column_names: list[str]) -> dict:
         """{unique id: model} of the manifest, compiled for one arriving file of these columns."""
@@ -137,13 +144,15 @@ class Models:
 
     def reading_sql(self, columns_json: str | None, column_names: list[str]) -> str:
         """base_app__rows for an arriving file of these columns."""
-        key = (columns_json, tuple(column_names) if columns_json else None)
+        # where no file had ids before, and one has now, every row is told from the others anew
+        self.has_event_ids = self.has_event_ids or self.event_id in column_names
+        key = (columns_json, self.has_event_ids)
         if key not in self.reading:
             nodes = self.compile("base_app__rows", columns_json, column_names)
             self.reading[key] = nodes["model.dropoff.base_app__rows"]["compiled_code"]
         return self.reading[key]
 
-    def run_in_order(self, names: set[str], given: set[str]) -> list[str]:
+    def in_order(self, names: set[str], given: set[str]) -> list[str]:
         """The models that `names` are made of, themselves last, but for those given."""
         ordered: list[str] = []
 
@@ -175,7 +184,8 @@ class Window:
         folder.mkdir(parents=True, exist_ok=True)
         base = folder / "base.duckdb"
         copy_of(warehouse, base)
-        self.models = Models(folder, base, dbt_vars)
+        # dbt parses anew where a path is another
+        self.models = Models(folder.parent / "models", base, dbt_vars)
         store = folder / "store.duckdb"
         store.unlink(missing_ok=True)
         Path(f"{store}.wal").unlink(missing_ok=True)
@@ -192,20 +202,19 @@ class Window:
             "create table live.fitted.fitted_drop_risk as from base.fitted.fitted_drop_risk;"
             "create table store.files as select file_number, file_name "
             "from base.staging.base_app__files;"
-            "create table store.batch_users(user_id varchar);"
-            "create table store.known_users(user_id varchar)"
+            "create table store.batch_users(user_id varchar)"
         )
         self.touched: set[str] = set()
+        self.known: set[str] = set()  # users whose history is in store.rows
         self.judged_at = NOW
         self.shared: dict[str, set[str]] = defaultdict(set)
-        self.columns_of_text: list[str] = []
         self.first_new_file: int | None = None
         self.file_number = self.value("select coalesce(max(file_number), 0) from store.files")
         self.make_store()
         self.settle()
 
     def run(self, query: str, *values: object) -> duckdb.DuckDBPyConnection:
-        """Execute."""
+        """Execute; values are those of its question marks, or one dict of those with names."""
         named = len(values) == 1 and isinstance(values[0], dict)
         return self.connection.execute(query, values[0] if named else list(values))
 
@@ -236,18 +245,18 @@ class Window:
             "user_id varchar, event_name varchar, platform varchar, app_version varchar, "
             "city varchar)"
         )
-        self.give_rows()
+        self.give_rows([])
         models = self.models
         settings = {name for name in models.sql if name.startswith("stg_settings__")}
-        for name in models.run_in_order(settings, GIVEN):
+        for name in models.in_order(settings, GIVEN):
             self.make(name, NOW)
         given = GIVEN | settings
         # what hangs on one event's rows, then what hangs on a user's, then the clock
-        self.staging = models.run_in_order({"base_app__accepted_rows"}, given)
+        self.staging = models.in_order({"base_app__accepted_rows"}, given)
         given |= set(self.staging)
-        self.counting = models.run_in_order({"int_events_daily"}, given)
+        self.counting = models.in_order({"int_events_daily"}, given)
         given |= set(self.counting)
-        self.sessions = models.run_in_order({"int_latest_sessions"}, given)
+        self.sessions = models.in_order({"int_latest_sessions"}, given)
 
     def settle(self) -> None:
         """Take in the sessions that were open when the warehouse was built."""
@@ -298,15 +307,14 @@ class Window:
             )
         if columns_json:
             column_names = [column for column, _ in json.loads(columns_json)]
-        elif not self.columns_of_text:
+        elif self.models.has_event_ids:
+            column_names = []
+        else:
             column_names = self.texts(
                 "select distinct unnest(json_keys(payload)) from "
                 "live.staging.base_app__text_records where is_readable and json_valid(payload) "
                 "and json_type(payload) = 'OBJECT'"
             )
-            self.columns_of_text = column_names
-        else:
-            column_names = self.columns_of_text
         sql = self.models.reading_sql(columns_json, column_names)
 
         self.file_number += 1
@@ -328,20 +336,22 @@ class Window:
             )
         )
 
-    def give_rows(self) -> None:
-        """Hand the models all rows of the users of this batch."""
-        self.run(
-            "insert into store.rows select 0, "
-            "row_number() over () + (select count(*) from store.rows), true, event_at, "
-            "case when has_valid_received_at then received_at end, event_id, user_id, "
-            "event_name, platform, app_version, city from base.staging.stg_app__events "
-            "where user_id in (select user_id from store.batch_users "
-            "except select user_id from store.known_users)"
-        )
-        self.run(
-            "insert into store.known_users select user_id from store.batch_users "
-            "except select user_id from store.known_users"
-        )
+    def give_rows(self, users: list[str]) -> None:
+        """Hand the models all rows of these users."""
+        if unknown := set(users) - self.known:
+            # a list in the query is what the joins behind the view are filtered by
+            listed = ", ".join(map(quoted, sorted(unknown)))
+            self.run(
+                "insert into store.rows select 0, "
+                "row_number() over () + (select count(*) from store.rows), true, event_at, "
+                "case when has_valid_received_at then received_at end, event_id, user_id, "
+                "event_name, platform, app_version, city from base.staging.stg_app__events "
+                f"where user_id in ({listed})"
+            )
+            self.known |= unknown
+        self.run("truncate store.batch_users")
+        if users:
+            self.run("insert into store.batch_users select unnest(?)", users)
         self.run(
             "create or replace table live.staging.base_app__files as "
             "select file_number, file_name, 1 as loaded_in_build from store.files "
@@ -362,7 +372,7 @@ class Window:
                 "coalesce(received_at, event_at) <= $now::timestamp "
                 "order by coalesce(received_at, event_at) desc limit $clock_users) union "
                 "(select user_id from store.rows where file_number > 0 and "
-                "greatest(received_at, event_at) > $before::timestamp)",
+                "coalesce(received_at, event_at) > $before::timestamp)",
                 {"now": now, "clock_users": CLOCK_USERS, "before": self.judged_at},
             )
         )
@@ -374,9 +384,7 @@ class Window:
             if reached != users:
                 users = reached
                 continue
-            self.run("truncate store.batch_users")
-            self.run("insert into store.batch_users select unnest(?)", sorted(users))
-            self.give_rows()
+            self.give_rows(sorted(users))
             for name in self.staging:
                 self.make(name, now)
             if not self.find_copies():

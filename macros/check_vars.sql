@@ -32,7 +32,7 @@
             'high_drop_share': [0, 1],
             'display_name_digits': [1, 32],
             'effect_window_minutes': [1, most],
-            'control_share': [0, 0.9],
+            'control_share': [0.01, 0.9],
             'feed_stopped_after_seconds': [1, most],
         } %}
         {% set may_be_null = ['session_timeout_minutes', 'starter_join_seconds', 'bounce_max_steps', 'build_clock', 'as_of'] %}

@@ -12,7 +12,8 @@ as_of as (
 
 ),
 
-{# what is not known of a session's risk speaks neither for nor against it #}
+{# a risk that is not known, or says no more than the stage does, speaks neither for nor
+   against a session #}
 active_sessions as (
 
     select
@@ -24,7 +25,10 @@ active_sessions as (
         ) as seconds_since_last_event,
         coalesce(seconds_since_last_event >= latest_sessions.stuck_after_seconds, false)
             as is_silent,
-        latest_sessions.drop_risk > latest_sessions.usual_drop_risk as is_at_risk
+        case
+            when latest_sessions.drop_risk != latest_sessions.usual_drop_risk
+                then latest_sessions.drop_risk > latest_sessions.usual_drop_risk
+        end as is_at_risk
     from latest_sessions
     cross join as_of
     where

@@ -23,6 +23,7 @@ PAGES = {
     "/compare/": "Compare",
     "/patterns/": "Patterns",
     "/risk/": "Risk",
+    "/live/": "Live",
     "/actions/": "Actions",
     "/experiments/": "Experiments",
     "/users/": "Users",

@@ -131,6 +131,7 @@ def marts(landing_glob, settings_folder, given_vars=None, ledger_glob=None):
         "fct_retention_weekly": retention_weekly(sessions, rules),
         "fct_return_by_starter": return_by_starter(sessions, rules),
         "fct_user_timeline": user_timeline(staged, sessions, settings, rules),
+        "fct_active_sessions": active_sessions(staged, sessions, settings, rules),
         "fct_type_comparisons": type_comparisons(sessions, settings, rules),
         "fct_data_health": data_health(staged, rejected, settings, rules),
     }
@@ -155,7 +156,7 @@ def rules_of(given_vars):
 
 
 def read_settings(folder):
-    """Each event name has one role, in a seed that people edit. Funnels are in seeds."""
+    """Each event name has one role, in a seed that people edit. Funnels and playbook are too."""
     event_types = {row["event_name"]: row["role"] for row in read_seed(folder, "event_types.csv")}
     labels = {
         row["event_name"]: row["label"] or row["event_name"]
@@ -174,7 +175,8 @@ def read_settings(folder):
                 "stages": stages_of(folder, row["funnel"]),
             }
         )
-    return {"event_types": event_types, "labels": labels, "funnels": funnels}
+    playbook = {row["stage"]: row for row in read_seed(folder, "playbook.csv")}
+    return {"event_types": event_types, "labels": labels, "funnels": funnels, "playbook": playbook}
 
 
 def stages_of(folder, funnel):
@@ -762,6 +764,41 @@ def outcome_of(last, reached_conversion, is_last_of_user, rules):
     if is_last_of_user and silence <= rules["session_open_minutes"] * 60:
         return "open"
     return "dropped"
+
+
+def active_sessions(staged, sessions, settings, rules):
+    """Active sessions: the open ones: stage, seconds since the last event, and the playbook's
+    `stuck_after_seconds`. How likely they are to drop is fitted, not defined.
+    """
+    newest = max((event["event_time"] for event in staged), default=None)
+    rows = []
+    for session in sessions:
+        row = session["row"]
+        if row["outcome"] != "open":
+            continue
+        _, furthest = furthest_stage(session, settings)
+        starter = row["lead_starter"]
+        journey = settings["labels"].get(starter, starter) if starter else "(unmarked)"
+        play = settings["playbook"].get(furthest["stage"]) if furthest else None
+        rows.append(
+            {
+                "session_id": row["session_id"],
+                "user_id": row["user_id"],
+                "session_started_at": row["session_started_at"],
+                "last_event_at": row["session_ended_at"],
+                "last_event_name": row["last_event_name"],
+                "journey": f"{journey} → {furthest['label']}" if furthest else journey,
+                "stage_order": row["furthest_stage_order"],
+                "stage": row["furthest_stage"],
+                "seconds_since_last_event": max(
+                    seconds_between(row["session_ended_at"], rules["as_of"]), 0
+                ),
+                "stuck_after_seconds": float(play["stuck_after_seconds"]) if play else None,
+                "as_of": rules["as_of"],
+                "data_lag_seconds": max(seconds_between(newest, rules["as_of"]), 0),
+            }
+        )
+    return rows
 
 
 def is_bounce(outcome, duration, count_steps, rules):

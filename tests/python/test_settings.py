@@ -767,6 +767,18 @@ WRONG_VARS = [
         ("risk_train_share", value, f"The var risk_train_share is '{value}'; it must be a number from 0.1 to 0.9.")
         for value in [0, 1, "0.7"]
     ),
+    *(
+        ("control_share", value, f"The var control_share is '{value}'; it must be a number from 0.01 to 0.9.")
+        for value in [0, 1, "0.1", None]
+    ),
+    *(
+        ("feed_stopped_after_seconds", value, f"The var feed_stopped_after_seconds is '{value}'; it must be a number from 1 to 1000000000.")
+        for value in [0, None, "120"]
+    ),
+    *(
+        ("intervention_levels", value, f"The var intervention_levels is '{value}'; write it like [HIGH, MEDIUM].")
+        for value in ["HIGH", ["high"], ["ON TRACK"], None, 1, {"HIGH": True}]
+    ),
     ("min_benchmark_sessions", 1, "The var min_benchmark_sessions is '1'; it must be a number from 2 to 1000000000."),
     *(
         ("display_name_digits", value, f"The var display_name_digits is '{value}'; {DIGITS}")
@@ -889,6 +901,9 @@ LEGAL_VARS = {
         "pattern_target_share": 0,
         "risk_train_share": 0.1,
         "min_benchmark_sessions": 2,
+        "intervention_levels": [],
+        "control_share": 0.01,
+        "feed_stopped_after_seconds": 1,
         "high_impact_share": 0,
         "medium_impact_share": 0,
         "effect_window_minutes": 1,
@@ -923,6 +938,9 @@ LEGAL_VARS = {
         "pattern_target_share": 1,
         "risk_train_share": 0.9,
         "min_benchmark_sessions": 1_000_000_000,
+        "intervention_levels": ["HIGH", "MEDIUM"],
+        "control_share": 0.9,
+        "feed_stopped_after_seconds": 1_000_000_000,
         "high_impact_share": 1,
         "medium_impact_share": 1,
         "effect_window_minutes": 1_000_000_000,

@@ -1,0 +1,257 @@
+"""The live view is what a build says, however rows arrive; and it is careful with files."""
+
+import itertools
+import json
+import os
+import random
+import sys
+from datetime import UTC, datetime, timedelta
+
+import duckdb
+import pytest
+from conftest import DEMO_EVENTS, ROOT, run_dbt
+
+sys.path.append(str(ROOT / "live"))
+import landing_zone
+import play
+import run
+
+OPEN_FOR_LONG = {"session_open_minutes": 900}
+
+
+# --- what is read of files --------------------------------------------------------------------
+
+
+@pytest.fixture
+def zone(tmp_path):
+    (tmp_path / "landing").mkdir()
+    return landing_zone.LandingZone(str(tmp_path / "landing"), tmp_path / "part.ndjson", {})
+
+
+@pytest.fixture
+def landing(tmp_path, zone):
+    return tmp_path / "landing"
+
+
+def looked(zone):
+    """{file name: what was read of it} of one look."""
+    found = {}
+    for arrival in zone.arrivals():
+        with open(arrival.path, "rb") as file:
+            found.setdefault(os.path.basename(arrival.file_name), []).append(file.read())
+    return {name: b"".join(parts) for name, parts in found.items()}
+
+
+def append(path, content):
+    with open(path, "ab") as file:
+        file.write(content)
+
+
+def test_lines_are_read_once_and_a_line_in_the_writing_when_it_is_whole(zone, landing):
+    append(landing / "a.ndjson", b'{"n": 1}\n{"n":')
+    assert looked(zone) == {"a.ndjson": b'{"n": 1}\n'}
+    append(landing / "a.ndjson", b' 2}\n{"n": 3}')
+    assert looked(zone) == {"a.ndjson": b'{"n":' + b" 2}\n"}
+
+
+def test_a_last_line_without_an_end_is_read_when_nobody_writes_on(zone, landing):
+    append(landing / "a.ndjson", b'{"n": 1}\n{"n": 2}')
+    assert looked(zone) == {"a.ndjson": b'{"n": 1}\n'}
+    assert looked(zone) == {"a.ndjson": b'{"n": 2}'}
+    assert looked(zone) == {}
+
+
+def test_a_file_that_was_written_anew_is_read_from_its_start(zone, landing):
+    append(landing / "a.ndjson", b'{"n": 1}\n{"n": 2}\n')
+    looked(zone)
+    (landing / "a.ndjson").write_bytes(b'{"n": 3}\n')
+    assert looked(zone) == {"a.ndjson": b'{"n": 3}\n'}
+
+
+def test_a_file_that_is_no_ndjson_is_read_once_it_is_still(zone, landing):
+    append(landing / "a.csv", b"user_id\n1\n")
+    assert looked(zone) == {}
+    append(landing / "a.csv", b"2\n")
+    assert looked(zone) == {}
+    assert looked(zone) == {"a.csv": b"user_id\n1\n2\n"}
+    assert looked(zone) == {}
+
+
+def test_what_a_build_has_read_is_not_read_again(landing, tmp_path):
+    path = landing / "a.ndjson"
+    append(path, b'{"n": 1}\n')
+    append(landing / "b.csv", b"user_id\n1\n")
+    read = {str(file): (file.stat().st_size, file.stat().st_mtime_ns) for file in landing.iterdir()}
+    zone = landing_zone.LandingZone(str(landing), tmp_path / "part.ndjson", read)
+    assert looked(zone) == {}
+    append(path, b'{"n": 2}\n')
+    assert looked(zone) == {"a.ndjson": b'{"n": 2}\n'}
+
+
+def test_a_burst_comes_in_blocks_of_whole_lines(zone, landing, monkeypatch):
+    monkeypatch.setattr(landing_zone, "BLOCK_BYTES", 20)
+    lines = [b'{"n": %d}\n' % number for number in range(10)]
+    append(landing / "a.ndjson", b"".join(lines))
+    parts = []
+    for arrival in zone.arrivals():
+        with open(arrival.path, "rb") as file:
+            parts.append(file.read())
+    assert len(parts) > 3
+    assert all(part.endswith(b"\n") for part in parts)
+    assert b"".join(parts) == b"".join(lines)
+
+
+# --- the view is what a build says ------------------------------------------------------------
+
+
+def some_rows(cut, share):
+    """Landed rows of a share (%) of the demo's users: those received before `cut`, and those after."""
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"create view rows as from read_parquet('{DEMO_EVENTS}/*.parquet', union_by_name = true) "
+            f"where hash(coalesce(user_id, '')) % 100 < {share}"
+        )
+        known = "coalesce(received_at, event_time)"
+        before = connection.sql(f"from rows where {known} < '{cut}'").to_arrow_table()
+        after = connection.execute(
+            f"from rows where not coalesce({known} < '{cut}', false) order by {known}, event_id"
+        )
+        names = [column[0] for column in after.description]
+        rows = [dict(zip(names, row, strict=True)) for row in after.fetchall()]
+    return before, rows
+
+
+def as_json(row):
+    return json.dumps({name: value and str(value) for name, value in row.items()}) + "\n"
+
+
+def with_copies(rows, rng):
+    """Rows and copies of some: late ones, earlier received ones, ones of another user."""
+    told = list(rows)
+    for row in rng.sample(rows, min(60, len(rows))):
+        changed = dict(row)
+        if rng.random() < 0.4:
+            changed["user_id"] = rng.choice(rows)["user_id"]
+        if rng.random() < 0.5 and row["received_at"]:
+            changed["received_at"] = row["received_at"] - timedelta(minutes=10)
+        if rng.random() < 0.2 and row["event_time"]:
+            changed["event_time"] = row["event_time"] - timedelta(hours=2)
+        told.insert(rng.randrange(len(told)), changed)
+    return told
+
+
+def land(rows, landing, rng, look):
+    """Let rows land bit by bit, in files of all kinds, and look in between."""
+    number = itertools.count(1)
+    left = list(rows)
+    while left:
+        size = rng.choice([1, 30, 120])
+        batch, left = left[:size], left[size:]
+        rng.shuffle(batch)
+        if rng.random() < 0.15:
+            lines = [",".join(batch[0])]
+            lines += [
+                ",".join('"' + str(v or "").replace('"', '""') + '"' for v in row.values())
+                for row in batch
+            ]
+            (landing / f"{next(number):03}-{rng.random()}.csv").write_text("\n".join(lines) + "\n")
+        else:
+            text = "".join(as_json(row) for row in batch).encode()
+            middle = rng.randrange(len(text))
+            append(landing / "stream.ndjson", text[:middle])
+            look()
+            append(landing / "stream.ndjson", text[middle:])
+        look()
+
+
+@pytest.mark.slow
+def test_the_live_view_is_what_a_build_says(tmp_path, monkeypatch):
+    rng = random.Random(7)
+    before, after = some_rows("2026-02-16 14:00:00", 20)
+    landing, site = tmp_path / "landing", tmp_path / "site"
+    landing.mkdir()
+    site.mkdir()
+    with duckdb.connect() as connection:
+        connection.register("before", before)
+        connection.execute(f"copy (from before) to '{landing}/before.parquet'")
+
+    def build():
+        models = ["+fct_active_sessions", "+fct_sessions", "stg_app__events"]
+        done = run_dbt(
+            tmp_path / "w.duckdb",
+            "run",
+            "--select",
+            *models,
+            events=landing,
+            dbt_vars=OPEN_FOR_LONG,
+        )
+        assert done.success, done.output
+        return done
+
+    def differing(done):
+        query = "select * from marts.fct_active_sessions order by risk_rank"
+        built = done.rows(query)
+        assert len(built) > 10
+        seen = live.window.active_sessions()
+        return [pair for pair in itertools.zip_longest(seen, built) if pair[0] != pair[1]]
+
+    build()
+    monkeypatch.setenv("DROPOFF_EVENTS", str(landing))
+    monkeypatch.setenv("DROPOFF_SEEDS", "seeds")
+    dbt_vars = run.project_vars("{session_open_minutes: 900}")
+    live = run.Live(str(landing), tmp_path / "w.duckdb", tmp_path / "live", site, dbt_vars)
+
+    rows = with_copies(after, rng)
+    half = len(rows) // 2
+    land(rows[:half], landing, rng, live.look)
+    # a file of another shape, and one that nobody can read
+    with duckdb.connect() as connection:
+        connection.register("rows", before.slice(0, 50))
+        connection.execute(
+            f"copy (select * exclude (city), 1 as other from rows) to '{landing}/z.parquet'"
+        )
+    (landing / "broken.parquet").write_bytes(b"PAR1 and no more")
+    for _ in range(3):
+        live.look()
+    assert differing(build()) == []
+
+    # a build in between: the view goes on from it
+    live.looked_at_warehouse -= run.REBASE_SECONDS
+    live.follow_the_warehouse()
+    assert live.window.file_number == live.window.value("select max(file_number) from store.files")
+    land(rows[half:], landing, rng, live.look)
+    for _ in range(3):
+        live.look()
+    assert differing(build()) == []
+
+    # old data is a feed that has stopped: nobody is intervened with
+    live.publish(datetime.now(UTC))
+    shown = json.loads((site / "live.json").read_text())
+    assert shown["is_stopped"]
+    assert shown["count_converted"] >= len(shown["converted"])
+    assert sum(shown["levels"].values()) == sum(s["count_sessions"] for s in shown["stages"])
+    assert not any("user_id" in row for row in shown["sessions"] + shown["converted"])
+    live.end()
+    assert json.loads((site / "live.json").read_text()) is None
+
+
+# --- what is played ---------------------------------------------------------------------------
+
+
+def test_played_events_come_in_order_at_about_the_rate_and_a_user_does_one_thing_at_a_time():
+    visits = [
+        [(offset, {"user_id": f"u{number}", "event_name": str(offset)}) for offset in (0.0, 7.0)]
+        for number in range(500)
+    ]
+    events = list(
+        itertools.takewhile(lambda event: event[0] < 100, play.schedule(visits, 20, seed=1))
+    )
+    times = [at for at, _ in events]
+    assert times == sorted(times)
+    assert times[0] >= -play.PAST_SECONDS
+    assert 0.8 < len(times) / (100 + play.PAST_SECONDS) / 20 < 1.2
+    starts = {}
+    for at, event in events:
+        if event["event_name"] == "0.0":
+            assert at - starts.get(event["user_id"], -1e9) >= 7
+            starts[event["user_id"]] = at
