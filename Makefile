@@ -9,6 +9,9 @@
 #   make bench               measures it beside other engines (SCALE=163: a hundred million events)
 #
 #   make build FULL=1        everything built anew, not only what changed
+#   make erase WHO=<user>    takes a person out of everything, and proves it
+#
+#   make new-app NAME=shop   a first settings folder for what lies in DROPOFF_EVENTS (OUT=apps/shop)
 #
 # Another app: DROPOFF_EVENTS, DROPOFF_SEEDS and DROPOFF_WAREHOUSE, DROPOFF_INTERVENTIONS where there
 # is a ledger, and VARS for dbt's vars.
@@ -40,7 +43,7 @@ CHECKS := $(patsubst %.duckdb,%,$(DROPOFF_WAREHOUSE)).checks.ndjson
 # millions of events, one and ten, unless SCALE is given
 BENCH_SCALES := $(if $(filter command environment,$(firstword $(origin SCALE))),$(SCALE),1.63 16.3)
 
-.PHONY: help setup setup-browser land check build reports serve live demo-live lint bench bench-live test-fast test run clean
+.PHONY: help setup setup-browser new-app land check build reports serve live demo-live erase lint bench bench-live performance-page test-fast test run clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -53,6 +56,9 @@ setup:
 
 setup-browser:
 	@$(STEP) browser --outputs /usr/bin/chromium -- sh steps/setup_browser.sh
+
+new-app: setup
+	@$(PYTHON) landing/new_app.py "$(NAME)" --events $(EVENT_FILES) $(if $(OUT),--out "$(OUT)")
 
 land: setup
 ifeq ($(DROPOFF_EVENTS),$(DEMO_EVENTS))
@@ -92,6 +98,13 @@ demo-live: reports
 	    DROPOFF_EVENTS=$(PLAYED)/events DROPOFF_INTERVENTIONS=$(PLAYED)/interventions DROPOFF_LIVE=$(PLAYED)/live \
 	    $(PYTHON) live/run.py --port $(PORT) --vars '$(VARS)'
 
+erase: setup
+	@test -n "$(WHO)" || { echo "Name whom to erase: make erase WHO=<user id>"; exit 1; }
+	@$(STEP) erase -- $(PYTHON) steps/erase.py "$(WHO)" --vars '$(VARS)'
+	@rm -f logs/erase.log
+	@$(MAKE) --no-print-directory reports FULL=1
+	@$(PYTHON) steps/erase.py "$(WHO)" --prove
+
 lint: setup
 	@$(STEP) lint -- sh -c 'ruff check . && ruff format --check . && DROPOFF_WAREHOUSE=target/lint.duckdb sqlfluff lint --disable-progress-bar models tests'
 
@@ -99,15 +112,21 @@ bench: setup
 	@sh bench/setup.sh
 	@$(PYTHON) bench/run.py $(foreach scale,$(BENCH_SCALES),--scale $(scale)) --out bench/results
 	@$(PYTHON) bench/daily.py --out bench/results
+	@$(MAKE) --no-print-directory performance-page
+
+# of what was measured here
+performance-page:
 	@cat bench/page.md bench/results/results.md > docs/performance.md
 	@printf '\n## One more day\n\n' >> docs/performance.md
 	@cat bench/results/daily.md >> docs/performance.md
+	@test ! -f bench/results/live.md || { printf '\n## From landed to shown\n\n'; cat bench/results/live.md; } >> docs/performance.md
 	@cp bench/results/results.svg docs/performance.svg
 	@echo "the page is docs/performance.md"
 
 # the delay from landed to shown, over ten million events; a quarter of an hour
 bench-live: setup
 	@$(PYTHON) bench/live.py --out bench/results
+	@$(MAKE) --no-print-directory performance-page
 
 # the tests are about the demo, whatever app the environment names
 TEST := env -u DROPOFF_EVENTS -u DROPOFF_INTERVENTIONS -u DROPOFF_SEEDS -u DROPOFF_WAREHOUSE -u DROPOFF_BUILD_FILE $(MAKE) --no-print-directory

@@ -24,13 +24,14 @@ import duckdb
 PAST_SECONDS = 600  # what is there at once
 STEP_SECONDS = 0.1  # between two writes
 GAP_MINUTES = 30  # a longer silence ends a visit
-USERS = 20_000  # whose visits are told; each of them does one thing at a time
+USERS_PER_RATE = 150  # for each event a second; each of them does one thing at a time
+FEWEST_USERS = 3_000
 
 Visit = list[tuple[float, dict]]  # (seconds since its start, the event's other columns)
 
 
-def read_visits(folder: Path, seed: int) -> list[Visit]:
-    """Visits of up to USERS users, in an order that the seed decides."""
+def read_visits(folder: Path, rate: float, seed: int) -> list[Visit]:
+    """Visits of as many users as this rate takes, in an order that the seed decides."""
     connection = duckdb.connect()
     query = """
         with events as (
@@ -57,7 +58,7 @@ def read_visits(folder: Path, seed: int) -> list[Visit]:
         {
             "files": str(folder / "**" / "*.parquet"),
             "seed": str(seed),
-            "users": USERS,
+            "users": max(FEWEST_USERS, round(USERS_PER_RATE * rate)),
             "gap": GAP_MINUTES,
         },
     )
@@ -162,7 +163,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
     try:
-        visits = read_visits(options.source, options.seed)
+        visits = read_visits(options.source, options.rate, options.seed)
     except duckdb.IOException:
         print(f"There are no parquet files below {options.source}: run make land.")
         return 1

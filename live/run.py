@@ -92,25 +92,27 @@ class Live:
         self.page = site / "live.json"
         self.vars = dbt_vars
         self.published = self.looked_at_warehouse = 0.0
-        self.count_windows = 0
+        self.number = 0
+        self.window: Window | None = None
         self.is_full = False
         self.interventions: Interventions | None = None
         self.begin()
 
     def begin(self) -> None:
         """A window over the warehouse as it is, and the files that it has not read."""
-        self.built = identity(self.warehouse)
+        built = identity(self.warehouse)
         # beside the one before, which shows on if this one cannot
-        self.count_windows += 1
-        folder = self.folder / f"window-{self.count_windows % 2}"
-        self.window = Window(folder, self.warehouse, self.vars)
-        read = self.window.files_read()
-        self.zone = LandingZone(self.events, self.folder / "part.ndjson", read)
-        self.window.renew(datetime.now(UTC))
+        number = 1 - self.number
+        models = self.window.models if self.window else None
+        window = Window(self.folder / f"window-{number}", self.warehouse, self.vars, models)
+        window.renew(datetime.now(UTC))
+        self.window, self.number, self.built = window, number, built
+        part = self.folder / "part.ndjson"
+        self.zone = LandingZone(self.events, part, window.files_read())
         self.looked_at_warehouse = time.monotonic()
 
-    def look(self) -> bool:
-        """Take in what has arrived and show it. True where there was anything."""
+    def look(self) -> None:
+        """Take in what has arrived and show it."""
         has_arrived = False
         for count, arrival in enumerate(self.zone.arrivals(), start=1):
             self.window.arrive(arrival)
@@ -123,7 +125,6 @@ class Live:
         if has_arrived or time.monotonic() - self.published > BEAT_SECONDS:
             self.intervene(now)
             self.publish(datetime.now(UTC))
-        return has_arrived
 
     def age(self, now: datetime) -> float | None:
         """How old the newest data is, seconds; None where there is none."""
@@ -166,7 +167,8 @@ class Live:
             "interventions": self.interventions.counts() if self.interventions else None,
             **self.window.view(SHOWN_SESSIONS),
         }
-        if self.page.parent.is_dir():
+        # the pages may be in the building just now
+        with contextlib.suppress(FileNotFoundError):
             new = self.page.with_suffix(".new")
             new.write_text(json.dumps(shown, default=str), encoding="utf-8")
             os.replace(new, self.page)
@@ -185,7 +187,6 @@ class Live:
         try:
             self.begin()
         except WindowError as error:
-            self.window = before
             log.info("%s The live view stays with the build before.", error)
             return
         before.close()
@@ -200,7 +201,7 @@ class Live:
 
     def end(self) -> None:
         """Leave the page saying that nobody follows, and keep what must not be lost."""
-        if self.page.parent.is_dir():
+        with contextlib.suppress(FileNotFoundError):
             shutil.copyfile(ROOT / "reports" / "static" / "live.json", self.page)
         if self.interventions:
             self.interventions.close()
@@ -237,9 +238,9 @@ def main() -> int:
                 log.info("Live is at http://localhost:%d/live/", server.server_port)
             told = 0.0
             while not ended.is_set():
-                if not live.look():
-                    live.follow_the_warehouse()
-                    ended.wait(LOOK_SECONDS)
+                live.look()
+                live.follow_the_warehouse()
+                ended.wait(LOOK_SECONDS)
                 if time.monotonic() - told > TELL_SECONDS:
                     log.info("%s", live.told())
                     told = time.monotonic()

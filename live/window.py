@@ -59,6 +59,13 @@ def copy_of(warehouse: Path, copy: Path) -> None:
         raise WindowError(f"{warehouse} does not open: {str(error).splitlines()[0]}") from None
 
 
+def fingerprint_of(base: Path) -> str:
+    """Of the last build: the same for the same models, settings and vars."""
+    with duckdb.connect(str(base), read_only=True) as connection:
+        query = "select max_by(fingerprint, build_number) from staging.builds"
+        return connection.execute(query).fetchall()[0][0]
+
+
 def quoted(text: str) -> str:
     """Text as a SQL literal."""
     return "'" + text.replace("'", "''") + "'"
@@ -81,6 +88,7 @@ class Models:
             columns = connection.execute(
                 "select distinct unnest(column_names) from staging.base_app__files"
             ).fetchall()
+        self.fingerprint = fingerprint_of(base)
         self.has_event_ids = self.event_id in {column for (column,) in columns}
         needed = [mapped.get(name, name) for name in ("user_id", "event_name", "event_time")]
         nodes = self.compile("+fct_active_sessions", None, needed)
@@ -179,13 +187,22 @@ def create_schemas(connection: duckdb.DuckDBPyConnection, database: str) -> None
 class Window:
     """The live view of one landing zone."""
 
-    def __init__(self, folder: Path, warehouse: Path, dbt_vars: dict) -> None:
-        """Begin where the warehouse ends. Raises WindowError where that cannot be."""
+    def __init__(
+        self, folder: Path, warehouse: Path, dbt_vars: dict, models: Models | None = None
+    ) -> None:
+        """Begin where the warehouse ends. Raises WindowError where that cannot be.
+
+        `models` were compiled for a build before, and are used again where this one is alike.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         base = folder / "base.duckdb"
         copy_of(warehouse, base)
-        # dbt parses anew where a path is another
-        self.models = Models(folder.parent / "models", base, dbt_vars)
+        if models and models.fingerprint == fingerprint_of(base):
+            self.models = models
+            models.base = base
+        else:
+            # dbt parses anew where a path is another
+            self.models = Models(folder.parent / "models", base, dbt_vars)
         store = folder / "store.duckdb"
         store.unlink(missing_ok=True)
         Path(f"{store}.wal").unlink(missing_ok=True)

@@ -175,7 +175,10 @@ def read_settings(folder):
                 "stages": stages_of(folder, row["funnel"]),
             }
         )
-    playbook = {row["stage"]: row for row in read_seed(folder, "playbook.csv")}
+    # histories by hand do without one
+    has_playbook = (Path(folder) / "playbook.csv").exists()
+    playbook = read_seed(folder, "playbook.csv") if has_playbook else []
+    playbook = {row["stage"]: row for row in playbook}
     return {"event_types": event_types, "labels": labels, "funnels": funnels, "playbook": playbook}
 
 

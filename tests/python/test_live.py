@@ -177,12 +177,14 @@ def test_the_live_view_is_what_a_build_says(tmp_path, monkeypatch):
 
     def build():
         models = ["+fct_active_sessions", "+fct_sessions", "stg_app__events"]
+        models += ["+stg_ledger__assignments", "stg_ledger__rejected_rows"]
         done = run_dbt(
             tmp_path / "w.duckdb",
             "run",
             "--select",
             *models,
             events=landing,
+            interventions=tmp_path / "ledger",
             dbt_vars=OPEN_FOR_LONG,
         )
         assert done.success, done.output
@@ -222,7 +224,20 @@ def test_the_live_view_is_what_a_build_says(tmp_path, monkeypatch):
     land(rows[half:], landing, rng, live.look)
     for _ in range(3):
         live.look()
-    assert differing(build()) == []
+    # what goes out stands in the ledger, and a build reads it
+    live.interventions = run.Interventions(tmp_path, tmp_path / "ledger" / "live.ndjson", 0.3, None)
+    due = [row for row in live.window.active_sessions() if row["suggestion"]]
+    assert live.interventions.offer(due, datetime.now(UTC)) == len(due) > 5
+    done = build()
+    assert differing(done) == []
+    staged = done.rows(
+        "select session_id, user_id, arm, stage from staging.stg_ledger__assignments"
+    )
+    assert {(row["session_id"], row["user_id"], row["stage"]) for row in staged} == {
+        (row["session_id"], row["user_id"], row["stage"]) for row in due
+    }
+    assert len(staged) == len(due)
+    assert done.rows("from staging.stg_ledger__rejected_rows") == []
 
     # old data is a feed that has stopped: nobody is intervened with
     live.publish(datetime.now(UTC))

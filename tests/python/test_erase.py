@@ -1,0 +1,140 @@
+"""A person who is erased is nowhere, and nobody else has lost a row."""
+
+import fcntl
+import gzip
+import json
+import os
+import subprocess
+import sys
+
+import duckdb
+import pytest
+import zstandard
+from conftest import ROOT, run_dbt
+
+GONE = "anna-17"
+DID = [
+    (GONE, "Journey Started"),
+    ("ben", "Journey Started"),
+    (GONE, "bus_search"),
+    ("anna-170", "Journey Started"),
+    ("ben", 'select "a", seat\nor two'),
+]
+ROWS = [
+    {"user_id": user, "event_name": name, "event_time": f"2026-01-12 10:0{minute}:00"}
+    for minute, (user, name) in enumerate(DID)
+]
+
+
+@pytest.fixture
+def app(tmp_path):
+    """A landing zone of all kinds of files, a ledger, and what live keeps."""
+    landing = tmp_path / "landing"
+    landing.mkdir()
+    lines = "".join(json.dumps(row) + "\n" for row in ROWS)
+    lines += f'{{"user_id": "{GONE}", "event_name": broken\n' + "{broken, but of nobody\n"
+    (landing / "a.ndjson").write_text(lines)
+    with gzip.open(landing / "b.ndjson.gz", "wt") as file:
+        file.write(lines)
+    (landing / "c.jsonl.zst").write_bytes(zstandard.compress(lines.encode()))
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"create table rows as select * from read_json('{landing}/b.ndjson.gz', "
+            "ignore_errors = true, format = 'newline_delimited') where user_id is not null"
+        )
+        connection.execute(f"copy rows to '{landing}/d.parquet'")
+        connection.execute(f"copy rows to '{landing}/e.csv' (header)")
+        connection.execute(f"copy (select 1 as other) to '{landing}/f.parquet'")
+    (landing / "notes.txt").write_text("left alone")
+    (tmp_path / "ledger").mkdir()
+    (tmp_path / "ledger" / "live.ndjson").write_text(
+        "".join(
+            json.dumps({"assignment_id": user, "user_id": user}) + "\n" for user in (GONE, "ben")
+        )
+    )
+    live = tmp_path / "w.live"
+    (live / "window-0").mkdir(parents=True)
+    (live / "window-0" / "base.duckdb").write_text(GONE)
+    (live / "outbox.ndjson").write_text(
+        "".join(json.dumps({"key": "1", "user_id": user}) + "\n" for user in (GONE, "ben"))
+    )
+    return tmp_path
+
+
+def erase(app, *arguments):
+    environment = os.environ | {
+        "DROPOFF_EVENTS": str(app / "landing"),
+        "DROPOFF_INTERVENTIONS": str(app / "ledger"),
+        "DROPOFF_WAREHOUSE": str(app / "w.duckdb"),
+    }
+    environment.pop("DROPOFF_LIVE", None)
+    return subprocess.run(
+        [sys.executable, ROOT / "steps" / "erase.py", *arguments],
+        cwd=app,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+
+
+def read(path):
+    content = path.read_bytes()
+    if path.suffix == ".gz":
+        content = gzip.decompress(content)
+    if path.suffix == ".zst":
+        content = zstandard.ZstdDecompressor().stream_reader(content).read()
+    return content.decode()
+
+
+@pytest.mark.slow
+def test_a_person_who_is_erased_is_nowhere_and_nobody_else_lost_a_row(app):
+    before = {
+        path.name: read(path)
+        for path in (app / "landing").glob("*[!t]")
+        if "parquet" not in path.name
+    }
+    proved = erase(app, GONE, "--prove")
+    assert proved.returncode == 1
+    assert "The id is still in 8 places" in proved.stdout
+    done = erase(app, GONE)
+    assert done.returncode == 0, done.stderr
+    # two rows in each of five files, and a broken one in each that can hold it
+    assert "13 rows of this user taken out of 5 files, 1 assignments and 1 messages" in done.stdout
+    for name, text in before.items():
+        kept = "".join(
+            line
+            for line in text.splitlines(True)
+            if f'{GONE}"' not in line and f"{GONE}," not in line
+        )
+        assert read(app / "landing" / name) == kept, name
+    with duckdb.connect() as connection:
+        users = connection.execute(
+            f"select user_id from '{app}/landing/d.parquet' order by 1"
+        ).fetchall()
+    assert users == [("anna-170",), ("ben",), ("ben",)]
+    assert (app / "landing" / "notes.txt").read_text() == "left alone"
+
+    build = run_dbt(
+        app / "w.duckdb",
+        "run",
+        "--select",
+        "+fct_sessions",
+        "stg_app__rejected_rows",
+        events=app / "landing",
+    )
+    assert build.success, build.output
+    [sessions] = build.rows("select count(distinct user_id) as users from marts.fct_sessions")
+    assert sessions["users"] == 2
+    proved = erase(app, GONE, "--prove")
+    assert (proved.returncode, proved.stdout[:24]) == (0, "No trace of this user in"), proved.stdout
+    # the search finds who is there
+    assert "marts.fct_sessions" in erase(app, "anna-170", "--prove").stdout
+
+
+def test_nobody_is_erased_by_a_blank_id_nor_while_live_is_at_work(app):
+    assert erase(app, " ").stdout == "The user id is blank: name whom to erase.\n"
+    with (app / "w.live" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = erase(app, GONE)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "make live is at work" in done.stdout

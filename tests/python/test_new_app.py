@@ -1,0 +1,485 @@
+"""The first settings of an app nobody has described: what is guessed, and that it can be built."""
+
+import csv
+import gzip
+import importlib.util
+import random
+import re
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import jinja2
+import pandas as pd
+import pytest
+import yaml
+import zstandard
+from conftest import run_dbt
+
+ROOT = Path(__file__).parents[2]
+SPEC = importlib.util.spec_from_file_location("new_app", ROOT / "landing" / "new_app.py")
+new_app = importlib.util.module_from_spec(SPEC)
+# dataclasses look their module up
+sys.modules["new_app"] = new_app
+SPEC.loader.exec_module(new_app)
+
+FILES = {
+    "event_types.csv",
+    "funnels.csv",
+    "funnel_stages.csv",
+    "playbook.csv",
+    "vars.yml",
+    "GUESSES.md",
+}
+START = datetime(2026, 1, 12)
+# one visit of each kind; three in ten order, all that order pass the same steps
+ORDERING = ["Home", "product_view", "add_to_cart", "checkout", "order_completed", "receipt_view"]
+VISITS = [ORDERING, ORDERING[:2], ORDERING[:3], ORDERING[:1], ORDERING[:2] * 3]
+OUR_NAMES = ("event_id", "user_id", "event_name", "event_time")
+
+
+def events(visits=VISITS, users=20, names=OUR_NAMES, seconds=40, days=1):
+    """Rows of users who each make every visit, from another one on, days apart."""
+    rows = []
+    for user in range(users):
+        for day in range(len(visits)):
+            for step, name in enumerate(visits[(user + day) % len(visits)]):
+                at = START + timedelta(days=day * days, minutes=user, seconds=step * seconds)
+                rows.append((f"e{len(rows):05}", f"u{user:03}", name, at))
+    return pd.DataFrame(rows, columns=list(names))
+
+
+def text_of(frame):
+    return frame.assign(**{name: frame[name].astype(str) for name in frame})
+
+
+@pytest.fixture
+def guess(tmp_path, monkeypatch, capsys):
+    """Guess over a data frame, or what lies in the landing zone: (code, out, err, settings)."""
+    monkeypatch.chdir(tmp_path)
+    landing = tmp_path / "zone"
+    landing.mkdir()
+
+    def run(frame=None, *, out="settings"):
+        if frame is not None:
+            frame.to_parquet(landing / "a.parquet")
+        code = new_app.main(["shop", "--events", "zone", "--out", out])
+        folder = Path(out)
+        texts = {p.name: p.read_bytes().decode() for p in folder.iterdir()} if code == 0 else {}
+        return Guess(code, *capsys.readouterr(), texts)
+
+    return run
+
+
+class Guess:
+    """What a run did and wrote."""
+
+    def __init__(self, code, out, err, texts):
+        self.code, self.out, self.err, self.texts = code, out, err, texts
+
+    def rows(self, name):
+        return list(csv.DictReader(self.texts[f"{name}.csv"].splitlines(keepends=True)))
+
+    @property
+    def roles(self):
+        return {row["event_name"]: row["role"] for row in self.rows("event_types")}
+
+    @property
+    def stages(self):
+        return [row["event_name"] for row in self.rows("funnel_stages")]
+
+    @property
+    def vars(self):
+        assert self.texts["vars.yml"].count("\n") == 1
+        return yaml.safe_load(self.texts["vars.yml"])
+
+
+def columns_of(guess):
+    return guess.vars.get("event_columns", {})
+
+
+# --- what is guessed -----------------------------------------------------------------------------
+
+
+def test_a_shop_gets_all_its_files_a_timeout_and_a_funnel(guess):
+    shop = guess(events())
+    assert (shop.code, shop.err, set(shop.texts)) == (0, "", FILES)
+    assert shop.vars == {"session_timeout_minutes": 30}
+    assert shop.stages == ORDERING
+    outcomes = [row["outcome"] for row in shop.rows("funnel_stages")]
+    assert outcomes == ["", "", "", "", "conversion", "completion"]
+    assert [row["stage_order"] for row in shop.rows("funnel_stages")] == list("123456")
+    assert shop.rows("funnels") == [
+        {
+            "funnel": "main",
+            "is_primary": "true",
+            "order_mode": "ordered",
+            "conversion_window_seconds": "",
+            "starters": "(all)",
+        }
+    ]
+    assert shop.rows("playbook") == []
+    assert set(shop.roles.values()) == {"step"}
+    labels = {row["event_name"]: row["label"] for row in shop.rows("event_types")}
+    assert labels["add_to_cart"] == "Add to cart"
+    page = shop.texts["GUESSES.md"]
+    assert "Every line here is a guess" in page
+    assert "| 5 | `order_completed` | conversion | 20 | 20.0% |" in page
+    assert "100% of the sessions with `order_completed` pass all stages" in page
+    assert "settings/GUESSES.md says why" in shop.out
+    assert "DROPOFF_EVENTS=zone DROPOFF_SEEDS=settings" in shop.out
+    assert 'DROPOFF_WAREHOUSE=shop.duckdb VARS="$(cat settings/vars.yml)"' in shop.out
+
+
+def test_roles_come_from_words_and_from_where_events_stand(guess):
+    visits = [["App Opened", "_user", *visit, "login", "DeviceInfo", "restart"] for visit in VISITS]
+    app = guess(events([*visits, ["push_delivered"]]))
+    assert app.roles["App Opened"] == "starter"
+    assert app.roles["DeviceInfo"] == app.roles["_user"] == "telemetry"
+    assert app.roles["push_delivered"] == "ambient"
+    # named like a starter, but never first
+    assert app.roles["login"] == "step"
+    # a word counts only as a whole
+    assert app.roles["restart"] == "step"
+    assert app.vars == {}
+    assert (
+        "named like starter events, but only 0% of them come before any step"
+        in (app.texts["GUESSES.md"])
+    )
+
+
+def test_what_opens_nearly_all_visits_is_a_starter_by_any_name(guess):
+    shop = guess(events([["ouverture", *visit] for visit in VISITS]))
+    assert shop.roles["ouverture"] == "starter"
+    assert shop.vars == {}
+
+
+def test_cases_that_last_for_days_get_no_timeout(guess):
+    case = ["SUBMITTED", "CHECKED", "OFFERED", "APPROVED"]
+    loans = guess(events([case, case[:2], case[:3]], users=300, seconds=86_400, days=0.1))
+    assert "session_timeout_minutes" not in loans.vars
+    assert "would cut them" in loans.texts["GUESSES.md"]
+    assert loans.stages[-1] == "APPROVED"
+
+
+def test_cases_are_told_by_what_does_not_come_back_however_dense_they_are(guess):
+    parts = [["SUBMITTED", "CHECKED", "CALLED"], ["OFFERED", "SIGNED", "APPROVED"]]
+    rows = [
+        (f"u{user:02}", name, START + timedelta(days=user + 3 * day, seconds=step))
+        for user in range(20)
+        for day, names in enumerate(parts[: 1 + user % 2])
+        for step, name in enumerate(names)
+    ]
+    loans = guess(pd.DataFrame(rows, columns=["user_id", "event_name", "event_time"]))
+    assert "session_timeout_minutes" not in loans.vars
+    assert "would cut them" in loans.texts["GUESSES.md"]
+    assert loans.stages[-1] == "APPROVED"
+
+
+def test_steps_that_system_logs_append_are_no_words_of_the_names(guess):
+    case = ["A_SUBMITTED.COMPLETE", "W_CALL.SCHEDULE", "W_CALL.START", "A_APPROVED.COMPLETE"]
+    visits = [case, case[:3], case[:2]]
+    log = guess(events(visits, users=300, seconds=86_400))
+    assert log.roles["W_CALL.SCHEDULE"] == "telemetry"
+    assert log.roles["W_CALL.START"] == "step"
+    assert log.stages[-1] == "A_APPROVED.COMPLETE"
+    assert "named like" not in log.texts["GUESSES.md"]
+
+
+def test_without_a_word_for_success_the_conversion_is_what_comes_last(guess):
+    visits = [["a", "b", "c", "d"], ["a", "b"], ["a"], ["x", "a", "b"], ["x", "a"]]
+    shop = guess(events(visits))
+    assert shop.stages == ["a", "b", "c", "d"]
+    assert "no name says success, and it comes last" in shop.texts["GUESSES.md"]
+
+
+def test_failures_are_no_success(guess):
+    visits = [*VISITS, [*ORDERING[:4], "purchase_cancelled"]]
+    assert guess(events(visits)).stages == ORDERING
+
+
+@pytest.mark.parametrize("name", ["Session Started", "push_failed"])
+def test_one_name_of_events_is_a_step_and_the_conversion(guess, name):
+    one = guess(events([[name], [name]]))
+    assert one.roles == {name: "step"}
+    assert one.stages == [name]
+    assert one.rows("funnel_stages")[0]["outcome"] == "conversion"
+
+
+def test_users_that_never_come_back_are_no_users(guess):
+    assert guess(events([["view"]])).err == (
+        "No column could be found for user_id (seen: event_id, event_name, event_time, user_id); "
+        "name yours in the var event_columns, like {user_id: distinct_id}.\n"
+    )
+
+
+# --- columns -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("$insert_id", "distinct_id", "event", "timestamp"),
+        ("Message ID", "userId", "Event Name", "originalTimestamp"),
+        ("uuid", "case:concept:name", "concept:name", "time:timestamp"),
+    ],
+)
+def test_columns_are_found_by_names_that_others_use(guess, names):
+    frame = events(names=names)
+    frame["value"] = range(len(frame))
+    if "originalTimestamp" in names:
+        frame["ts"] = frame.pop("originalTimestamp")
+        names = [*names[:3], "ts"]
+    assert columns_of(guess(frame)) == dict(zip(OUR_NAMES, names, strict=True))
+
+
+def test_columns_are_found_by_content_where_no_name_fits(guess):
+    frame = events(names=("id", "wer", "was", "wann"))
+    frame["farbe"] = ["rot", "blau"] * (len(frame) // 2)
+    frame["wann_gespeichert"] = frame["wann"] + timedelta(seconds=5)
+    found = columns_of(guess(frame))
+    assert found == {"event_id": "id", "user_id": "wer", "event_name": "was", "event_time": "wann"}
+
+
+def test_a_name_whose_content_does_not_fit_is_passed_by(guess):
+    frame = events(names=("event_id", "anonymous_id", "action", "ts"))
+    frame["user_id"] = None
+    frame.loc[:3, "user_id"] = "known"
+    frame["event_id"] = 1
+    frame["type"] = range(len(frame))
+    shop = guess(frame)
+    assert columns_of(shop) == {
+        "user_id": "anonymous_id",
+        "event_name": "action",
+        "event_time": "ts",
+    }
+    page = shop.texts["GUESSES.md"]
+    assert re.search(r"`user_id` \| `anonymous_id` \| by its name; `user_id` is filled in", page)
+    assert "A build reads it all the same" in page
+
+
+def test_rows_without_ids_are_no_trouble(guess):
+    shop = guess(events().drop(columns="event_id"))
+    assert (shop.code, shop.vars) == (0, {"session_timeout_minutes": 30})
+    assert shop.stages == ORDERING
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        lambda at: at.dt.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        lambda at: at.dt.tz_localize("UTC").dt.tz_convert("Asia/Kolkata"),
+        lambda at: at.astype("datetime64[ms]").astype("int64"),
+        lambda at: at.astype("datetime64[ms]").astype("int64").astype(str),
+    ],
+)
+def test_times_are_read_as_a_build_reads_them(guess, times):
+    frame = events()
+    frame["event_time"] = times(frame["event_time"])
+    assert guess(frame).stages == ORDERING
+
+
+@pytest.mark.parametrize(("unit", "name"), [("s", "seconds"), ("us", "microseconds")])
+def test_other_epochs_are_told_and_not_read(guess, unit, name):
+    frame = events()
+    frame["event_time"] = frame["event_time"].astype(f"datetime64[{unit}]").astype("int64")
+    shop = guess(frame)
+    assert (shop.code, shop.out, shop.err.count("\n")) == (2, "", 1)
+    assert f"event_time looks like epoch {name}, where milliseconds are read" in shop.err
+
+
+def test_columns_that_are_not_there_are_one_sentence(guess):
+    frame = events().rename(columns={"event_time": "colour"}).assign(colour="red")
+    assert guess(frame).err == (
+        "No column could be found for event_time (seen: colour, event_id, event_name, user_id); "
+        "name yours in the var event_columns, like {user_id: distinct_id}.\n"
+    )
+
+
+def test_odd_names_of_columns_reach_the_build(guess):
+    odd = "user_'$`#\\ é😀|\n{{ x }}"
+    frame = events().rename(columns={"user_id": odd, "event_time": "t s"})
+    shop = guess(frame)
+    assert columns_of(shop) == {"user_id": odd, "event_time": "t s"}
+    assert not set("'$`#|") & set(shop.texts["vars.yml"])
+
+
+# --- formats -------------------------------------------------------------------------------------
+
+
+def test_text_files_packed_or_not_give_the_same_as_parquet(guess):
+    texts = guess(events()).texts
+    table = text_of(events()).to_csv(index=False).encode()
+    lines = text_of(events()).to_json(orient="records", lines=True).encode()
+    name = "a.parquet"
+    for new, data in (
+        ("a.csv", table),
+        ("a.csv.gz", gzip.compress(table)),
+        ("a.ndjson.zst", zstandard.compress(lines)),
+    ):
+        Path("zone", name).unlink()
+        Path("zone", new).write_bytes(data)
+        assert guess(out=f"from_{new}").texts == texts
+        name = new
+
+
+def test_files_of_all_formats_are_one_landing_zone(guess):
+    frame = text_of(events())
+    third = len(frame) // 3
+    frame[:third].to_csv("zone/a.csv", index=False)
+    lines = frame[third : 2 * third].to_json(orient="records", lines=True)
+    Path("zone/b.ndjson").write_text(lines + "\nno json\n")
+    frame[2 * third :].drop(columns="event_id").to_parquet("zone/c.parquet")
+    Path("zone/broken.parquet").write_bytes(b"PAR1")
+    Path("zone/_SUCCESS").write_text("")
+    assert guess().stages == ORDERING
+
+
+def test_the_same_rows_in_any_order_give_the_same_files(guess):
+    # ties in time too, and no ids that would part them
+    frame = text_of(events(seconds=0).drop(columns="event_id"))
+    frame.to_csv("zone/a.csv", index=False)
+    texts = guess().texts
+    for seed in range(2):
+        order = list(range(len(frame)))
+        random.Random(seed).shuffle(order)
+        half = len(order) // 2
+        frame.iloc[order[:half]].to_csv("zone/a.csv", index=False)
+        frame.iloc[order[half:]].to_csv("zone/b.csv", index=False)
+        assert guess(out=f"again{seed}").texts == texts
+
+
+def test_whole_users_are_looked_at_where_there_are_many_rows(guess, monkeypatch):
+    monkeypatch.setattr(new_app, "SAMPLE_ROWS", 720)
+    shop = guess(events(users=200))
+    page = shop.texts["GUESSES.md"]
+    users = int(re.search(r"events of (\d+) users \(20.0% of the users", page).group(1))
+    assert 20 <= users <= 60
+    assert "**Success** is guessed to be `order_completed`: its words; 20.0%" in page
+    assert shop.stages == ORDERING
+
+
+# --- names that break things ---------------------------------------------------------------------
+
+ODD = [
+    'say "hi", now',
+    "two\nlines\r\nhere",
+    "{{ config() }}",
+    "<script>alert(1)</script>",
+    "😀 party",
+    "a|b `tick` ``more``",
+    "'; drop table",
+    " spaces around ",
+    "___",
+]
+
+
+def test_odd_names_of_events_round_trip_and_break_no_page(guess):
+    shop = guess(events([ODD, ODD[:5], ODD[:2]]))
+    assert set(shop.roles) == set(ODD)
+    path = Path("settings/event_types.csv")
+    with path.open(newline="") as file:
+        assert {row["event_name"] for row in csv.DictReader(file)} == set(ODD)
+    # what the build's own reader makes of it
+    records = csv_records(shop.texts["event_types.csv"])
+    assert {fields[0] for _, fields in records[1:]} == set(ODD)
+    assert {len(fields) for _, fields in records} == {3}
+    lines = shop.texts["GUESSES.md"].splitlines()
+    rows = [line for line in lines if line.startswith("| ")]
+    # six columns of roles, five of the funnel, three of ours: no name adds a cell or a line
+    cells = [len(re.findall(r"(?<!\\)\|", row)) - 1 for row in rows]
+    assert set(cells) == {3, 5, 6}
+    assert cells.count(6) == len(ODD) + 2
+    for line in lines:
+        bare = re.sub(r"(`+)(?!`).+?(?<!`)\1(?!`)", "", line)
+        assert "<script" not in bare
+        assert "{{" not in bare
+
+
+def csv_records(text):
+    """What macros/check_settings.sql makes of a CSV text."""
+    source = (ROOT / "macros" / "check_settings.sql").read_text()
+    returned = []
+    environment = jinja2.Environment(extensions=["jinja2.ext.do"])
+    environment.globals.update({"modules": {"re": re}, "return": returned.append})
+    environment.from_string(source).module.csv_records("a.csv", text)
+    return returned[0]
+
+
+def test_labels_are_readable_and_told_apart(guess):
+    shop = guess(events([["select_seat", "Select-Seat", "A_SUBMITTED", "DeviceX", "my OTP"]]))
+    labels = {row["event_name"]: row["label"] for row in shop.rows("event_types")}
+    assert labels == {
+        "select_seat": "select_seat",
+        "Select-Seat": "Select-Seat",
+        "A_SUBMITTED": "A submitted",
+        "DeviceX": "Device X",
+        "my OTP": "My OTP",
+    }
+
+
+# --- refusals ------------------------------------------------------------------------------------
+
+
+def test_a_folder_with_something_in_it_is_left_alone(guess):
+    Path("settings").mkdir()
+    assert guess(events()).code == 0
+    before = Path("settings/vars.yml").stat().st_mtime_ns
+    again = guess(events())
+    assert (again.code, again.out) == (2, "")
+    assert again.err == "settings is there and not empty; name another folder with --out.\n"
+    assert Path("settings/vars.yml").stat().st_mtime_ns == before
+
+
+def test_nothing_landed_is_one_sentence(guess):
+    sentence = (
+        "No file of zone has a row that can be read; "
+        "name a folder or a glob of parquet, ndjson or csv files.\n"
+    )
+    assert guess().err == sentence
+    Path("zone/a.ndjson").write_text("no json\n")
+    assert guess().err == sentence
+    assert not Path("settings").exists()
+
+
+def test_columns_without_rows_are_one_sentence(guess):
+    assert guess(events()[:0]).err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["", "../up", "a b", "$x"])
+def test_a_name_that_is_no_folder_is_one_sentence(name, capsys):
+    with pytest.raises(SystemExit) as left:
+        new_app.main([name, "--events", "zone"])
+    assert left.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+# --- a build -------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_what_is_guessed_of_the_web_shop_can_be_built(shared_data, tmp_path):
+    landed = shared_data / "web_shop" / "events"
+    out = tmp_path / "shop"
+    assert new_app.main(["shop", "--events", str(landed), "--out", str(out)]) == 0
+    build = run_dbt(
+        tmp_path / "shop.duckdb",
+        "run",
+        "--select",
+        "+fct_funnel_stages",
+        events=landed,
+        seeds=out,
+        dbt_vars=yaml.safe_load((out / "vars.yml").read_text()),
+    )
+    assert build.success, build.output
+    rows = build.rows(
+        "select stage, stage_outcome, count_sessions from marts.fct_funnel_stages where "
+        "starter_event_name = '(all)' and segment = '(all)' order by stage_order"
+    )
+    counts = [row["count_sessions"] for row in rows]
+    assert len(counts) >= 3
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] > counts[-1] > 0
+    assert rows[-1]["stage_outcome"] == "conversion"
+    assert "| 3 | `purchase` | conversion | 264 | 7.3% |" in (out / "GUESSES.md").read_text()
+    assert counts[-1] == 264
