@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import importlib.util
 import io
 import json
 import re
@@ -23,7 +22,6 @@ import tempfile
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NoReturn
 
 import duckdb
@@ -31,6 +29,8 @@ import jinja2
 import pyarrow as pa
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "steps"))
+from app import staging_module  # noqa: E402
 
 # About so many rows: a guess takes seconds, and no share of it would move by a percent.
 SAMPLE_ROWS = 1_000_000
@@ -158,15 +158,6 @@ class Funnel:
 # --- reading -------------------------------------------------------------------------------------
 
 
-def staging(name: str) -> ModuleType:
-    """A Python model of staging: what it reads is what a build reads."""
-    path = ROOT / "models" / "staging" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @cache
 def macros() -> Any:  # noqa: ANN401 (a module of jinja2's)
     """The project's own macros of texts, names and times, as functions that give SQL."""
@@ -180,8 +171,8 @@ def read(db: Db, pattern: str) -> list[Column]:
 
     Returns the columns by name. Raises NotPossibleError where no row can be read.
     """
-    sql, listing = macros(), staging("base_app__landing_files")
-    cutting = staging("base_app__cut_records")
+    sql, listing = macros(), staging_module("base_app__landing_files")
+    cutting = staging_module("base_app__cut_records")
     kinds = {path: listing.file_format(path) for path in listing.list_files(pattern)}
     text_files = [("events", path, kind, None) for path, kind in kinds.items()]
     records = cutting.batches([file for file in text_files if file[2] in cutting.RECORDS])

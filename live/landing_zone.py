@@ -7,23 +7,16 @@ staging knows copies. Files that go are left to the next build.
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import util
 from pathlib import Path
-from types import ModuleType
 from typing import BinaryIO
 
-STAGING = Path(__file__).resolve().parent.parent / "models" / "staging"
+sys.path.append(str(Path(__file__).resolve().parent.parent / "steps"))
+from app import staging_module
+
 BLOCK_BYTES = 32 << 20  # read at once; a burst is shown block by block
-
-
-def staging_module(name: str) -> ModuleType:
-    """A Python model of staging as a module: the build and the live view read files alike."""
-    spec = util.spec_from_file_location(name, STAGING / f"{name}.py")
-    module = util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 landing_files = staging_module("base_app__landing_files")
@@ -36,7 +29,6 @@ class Progress:
     size: int
     modified_ns: int
     offset: int  # bytes read; of a file that is read whole, its size
-    is_still: bool = True  # was it the same at the look before?
 
 
 @dataclass(frozen=True)

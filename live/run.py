@@ -9,7 +9,6 @@ a folder beside the warehouse. Ctrl-C ends it; it goes on where it was.
 
 import argparse
 import contextlib
-import fcntl
 import json
 import logging
 import os
@@ -18,7 +17,6 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,6 +27,7 @@ from window import Window, WindowError
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "steps"))
+import app  # noqa: E402
 import serve  # noqa: E402
 
 SHOWN_SESSIONS = 100
@@ -42,32 +41,9 @@ log = logging.getLogger("dropoff.live")
 
 
 def project_vars(given: str) -> dict:
-    """The vars of dbt_project.yml, those given over them. Raises WindowError for no mapping."""
-    try:
-        over = yaml.safe_load(given) or {}
-    except yaml.YAMLError:
-        over = None
-    if not isinstance(over, dict):
-        raise WindowError(f"--vars is '{given}'; write it like '{{control_share: 0.2}}'.")
+    """The vars of dbt_project.yml, those given over them. Raises ValueError for no mapping."""
     project = yaml.safe_load((ROOT / "dbt_project.yml").read_text(encoding="utf-8"))
-    return {**project["vars"], **over}
-
-
-def live_folder(warehouse: Path) -> Path:
-    """Where live keeps its own: shop.duckdb -> shop.live."""
-    return warehouse.with_suffix(".live")
-
-
-@contextlib.contextmanager
-def only_one_in(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock. Raises WindowError where another process does."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("ab") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise WindowError(f"Another process already follows into {folder}.") from None
-        yield
+    return {**project["vars"], **app.given_vars(given)}
 
 
 def identity(path: Path) -> tuple[int, int] | None:
@@ -83,9 +59,18 @@ class Live:
     """Follows one landing zone over one warehouse."""
 
     def __init__(
-        self, events: str, warehouse: Path, folder: Path, site: Path, dbt_vars: dict
+        self,
+        events: str,
+        warehouse: Path,
+        site: Path,
+        dbt_vars: dict,
+        folder: Path,
+        interventions: Interventions,
     ) -> None:
-        """Take over where the warehouse ends. Raises WindowError where that cannot be."""
+        """Take over where the warehouse ends. Raises WindowError where that cannot be.
+
+        folder: what is kept, the interventions' own and locked by them.
+        """
         self.events = events
         self.warehouse = warehouse
         self.folder = folder
@@ -95,7 +80,7 @@ class Live:
         self.number = 0
         self.window: Window | None = None
         self.is_full = False
-        self.interventions: Interventions | None = None
+        self.interventions = interventions
         self.begin()
 
     def begin(self) -> None:
@@ -128,7 +113,7 @@ class Live:
 
     def age(self, now: datetime) -> float | None:
         """How old the newest data is, seconds; None where there is none."""
-        as_of, _ = self.window.as_of()
+        as_of = self.window.as_of
         return as_of and max((now.replace(tzinfo=None) - as_of).total_seconds(), 0.0)
 
     def is_stopped(self, now: datetime) -> bool:
@@ -138,7 +123,7 @@ class Live:
 
     def intervene(self, now: datetime) -> None:
         """Offer what the playbook suggests, while the feed is alive."""
-        if self.interventions is None or self.is_stopped(now):
+        if self.is_stopped(now):
             return
         due = [
             row
@@ -156,15 +141,15 @@ class Live:
 
     def publish(self, now: datetime) -> None:
         """Write what the page shows, whole or not at all."""
-        as_of, lag = self.window.as_of()
+        as_of = self.window.as_of
         shown = {
             "published_at": now.isoformat(timespec="milliseconds"),
             "as_of": as_of and as_of.isoformat(timespec="milliseconds") + "+00:00",
             "age_seconds": self.age(now),
-            "data_lag_seconds": lag,
+            "data_lag_seconds": self.window.data_lag_seconds,
             "is_stopped": self.is_stopped(now),
             "feed_stopped_after_seconds": self.vars["feed_stopped_after_seconds"],
-            "interventions": self.interventions.counts() if self.interventions else None,
+            "interventions": self.interventions.counts(),
             **self.window.view(SHOWN_SESSIONS),
         }
         # the pages may be in the building just now
@@ -203,8 +188,7 @@ class Live:
         """Leave the page saying that nobody follows, and keep what must not be lost."""
         with contextlib.suppress(FileNotFoundError):
             shutil.copyfile(ROOT / "reports" / "static" / "live.json", self.page)
-        if self.interventions:
-            self.interventions.close()
+        self.interventions.close()
         self.window.close()
 
 
@@ -217,47 +201,41 @@ def main() -> int:
     options = parser.parse_args()
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stdout)
 
-    warehouse = Path(os.environ.get("DROPOFF_WAREHOUSE") or "warehouse.duckdb")
-    events = os.environ.get("DROPOFF_EVENTS") or "landing/events"
-    folder = Path(os.environ.get("DROPOFF_LIVE") or live_folder(warehouse))
+    warehouse, folder = app.warehouse(), app.live_folder()
     ended = threading.Event()
     for end in (signal.SIGINT, signal.SIGTERM):
         signal.signal(end, lambda *_: ended.set())
     try:
-        with only_one_in(folder):
-            dbt_vars = project_vars(options.vars)
-            webhook = Webhook.from_environment()
-            log.info("Reading %s and the models …", warehouse)
-            live = Live(events, warehouse, folder, options.site, dbt_vars)
-            live.interventions = Interventions(
-                folder, ledger_file(events), dbt_vars["control_share"], webhook
-            )
-            if (options.site / "index.html").is_file():
-                server = serve.listen(options.site, options.port)
-                threading.Thread(target=server.serve_forever, daemon=True).start()
-                log.info("Live is at http://localhost:%d/live/", server.server_port)
-            told = 0.0
-            while not ended.is_set():
-                live.look()
-                live.follow_the_warehouse()
-                ended.wait(LOOK_SECONDS)
-                if time.monotonic() - told > TELL_SECONDS:
-                    log.info("%s", live.told())
-                    told = time.monotonic()
-            live.end()
-    except (WindowError, ValueError) as error:
+        dbt_vars = project_vars(options.vars)
+        webhook = Webhook.from_environment()
+        interventions = Interventions(folder, ledger_file(), dbt_vars["control_share"], webhook)
+        log.info("Reading %s and the models …", warehouse)
+        live = Live(app.events(), warehouse, options.site, dbt_vars, folder, interventions)
+        if (options.site / "index.html").is_file():
+            server = serve.listen(options.site, options.port)
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            log.info("Live is at http://localhost:%d/live/", server.server_port)
+        told = 0.0
+        while not ended.is_set():
+            live.look()
+            live.follow_the_warehouse()
+            ended.wait(LOOK_SECONDS)
+            if time.monotonic() - told > TELL_SECONDS:
+                log.info("%s", live.told())
+                told = time.monotonic()
+        live.end()
+    except (WindowError, ValueError, BlockingIOError) as error:
         log.info("%s", error)
         return 1
     return 0
 
 
-def ledger_file(events: str) -> Path:
+def ledger_file() -> Path:
     """Where assignments are written down: in the ledger's landing zone, so that builds read them.
 
     Raises WindowError where that is a glob, in which no file has a name yet.
     """
-    default = "landing/interventions" if events == "landing/events" else ""
-    zone = os.environ.get("DROPOFF_INTERVENTIONS", default)
+    zone = app.ledger()
     if not zone:
         raise WindowError(
             "Set DROPOFF_INTERVENTIONS to a folder for the ledger of interventions: "

@@ -17,13 +17,17 @@ from pathlib import Path
 
 import duckdb
 import yaml
-from landing_zone import Arrival, landing_files, staging_module
+from landing_zone import Arrival, landing_files
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "steps"))
+from app import sql_text, staging_module  # noqa: E402
+from build import files_of, remove, trouble  # noqa: E402
+
 DBT = Path(sys.executable).with_name("dbt")
 MEMORY_LIMIT = "1GB"
 # what the window gives the models instead of making it of the landing zone as a whole
-GIVEN = {"base_app__landing_files", "base_app__files", "base_app__rows", "fitted_drop_risk"}
+GIVEN = {"base_app__files", "base_app__rows", "fitted_drop_risk"}
 # stands in the compiled SQL where the moment of the renewal belongs
 NOW = "2999-12-31 23:59:59"
 # users with the newest rows are in each renewal: as_of is the newest of them that staging keeps
@@ -42,13 +46,12 @@ class WindowError(Exception):
 
 def copy_of(warehouse: Path, copy: Path) -> None:
     """Copy the warehouse as it lies there. Raises WindowError where it is being written."""
-    copy.unlink(missing_ok=True)
-    Path(f"{copy}.wal").unlink(missing_ok=True)
+    remove(copy)
     try:
         before = warehouse.stat()
-        shutil.copyfile(warehouse, copy)
-        if (log := Path(f"{warehouse}.wal")).exists():
-            shutil.copyfile(log, f"{copy}.wal")
+        for old, new in zip(files_of(warehouse)[:2], files_of(copy)[:2], strict=True):
+            if old == warehouse or old.exists():
+                shutil.copyfile(old, new)
         after = warehouse.stat()
         if (before.st_ino, before.st_mtime_ns) != (after.st_ino, after.st_mtime_ns):
             raise WindowError(f"{warehouse} is being written.")
@@ -64,11 +67,6 @@ def fingerprint_of(base: Path) -> str:
     with duckdb.connect(str(base), read_only=True) as connection:
         query = "select max_by(fingerprint, build_number) from staging.builds"
         return connection.execute(query).fetchall()[0][0]
-
-
-def quoted(text: str) -> str:
-    """Text as a SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 class Models:
@@ -110,7 +108,7 @@ class Models:
         scratch = self.folder / "compile" / "live.duckdb"
         scratch.unlink(missing_ok=True)
         with duckdb.connect(str(scratch)) as connection:
-            connection.execute(f"attach {quoted(str(self.base))} as base (read_only)")
+            connection.execute(f"attach {sql_text(str(self.base))} as base (read_only)")
             create_schemas(connection, "live")
             connection.execute(
                 "create table staging.base_app__files as "
@@ -139,8 +137,8 @@ class Models:
             check=False,
         )
         if done.returncode:
-            told = [line.strip() for line in done.stdout.splitlines() if line.strip()]
-            raise WindowError("dbt cannot compile the models: " + " ".join(told[-3:]))
+            told = trouble(done.stdout.splitlines())
+            raise WindowError("dbt cannot compile the models: " + " ".join(told))
         manifest = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
         return {
             key: node for key, node in manifest["nodes"].items() if node["resource_type"] == "model"
@@ -204,15 +202,14 @@ class Window:
             # dbt parses anew where a path is another
             self.models = Models(folder.parent / "models", base, dbt_vars)
         store = folder / "store.duckdb"
-        store.unlink(missing_ok=True)
-        Path(f"{store}.wal").unlink(missing_ok=True)
+        remove(store)
         self.connection = duckdb.connect(
             config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(folder / "spilled")}
         )
         self.run("set timezone = 'UTC'")
         self.run("set preserve_insertion_order = true")
-        self.run(f"attach {quoted(str(base))} as base (read_only)")
-        self.run(f"attach {quoted(str(store))} as store")
+        self.run(f"attach {sql_text(str(base))} as base (read_only)")
+        self.run(f"attach {sql_text(str(store))} as store")
         self.run("attach ':memory:' as live")
         create_schemas(self.connection, "live")
         self.run(
@@ -224,6 +221,9 @@ class Window:
         self.touched: set[str] = set()
         self.known: set[str] = set()  # users whose history is in store.rows
         self.judged_at = NOW
+        # the clock of what is shown (UTC, without zone), and how far events lag behind it (s)
+        self.as_of: datetime | None = None
+        self.data_lag_seconds: float | None = None
         self.shared: dict[str, set[str]] = defaultdict(set)
         self.first_new_file: int | None = None
         self.file_number = self.value("select coalesce(max(file_number), 0) from store.files")
@@ -357,7 +357,7 @@ class Window:
         """Hand the models all rows of these users."""
         if unknown := set(users) - self.known:
             # a list in the query is what the joins behind the view are filtered by
-            listed = ", ".join(map(quoted, sorted(unknown)))
+            listed = ", ".join(map(sql_text, sorted(unknown)))
             self.run(
                 "insert into store.rows select 0, "
                 "row_number() over () + (select count(*) from store.rows), true, event_at, "
@@ -456,18 +456,12 @@ class Window:
         for name in self.sessions:
             if name != "int_as_of":
                 self.make(name, moment)
-        kept = self.value(
-            "select count(*) from duckdb_tables() where database_name = 'store' "
-            "and table_name = 'latest_sessions'"
+        self.run(f"create table if not exists store.latest_sessions as from {latest} limit 0")
+        self.run(
+            "delete from store.latest_sessions "
+            "where user_id in (select user_id from store.batch_users)"
         )
-        if kept:
-            self.run(
-                "delete from store.latest_sessions "
-                "where user_id in (select user_id from store.batch_users)"
-            )
-            self.run(f"insert into store.latest_sessions from {latest}")
-        else:
-            self.run(f"create table store.latest_sessions as from {latest}")
+        self.run(f"insert into store.latest_sessions from {latest}")
         self.run(f"create or replace view {latest} as from store.latest_sessions")
         self.make("fct_active_sessions", moment)
         self.run(
@@ -476,12 +470,9 @@ class Window:
             f"(select session_id from {self.models.relations['fct_active_sessions']})"
         )
         self.touched.clear()
-
-    def as_of(self) -> tuple[datetime | None, float | None]:
-        """The clock of what is shown (UTC, without zone), and how far events lag behind it (s)."""
-        return self.run(
+        [(self.as_of, self.data_lag_seconds)] = self.run(
             f"select as_of, data_lag_seconds from {self.models.relations['int_as_of']}"
-        ).fetchall()[0]
+        ).fetchall()
 
     def active_sessions(self) -> list[dict]:
         """The rows of fct_active_sessions, whom to look at first in front."""

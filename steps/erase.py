@@ -21,27 +21,16 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
-from importlib import util
 from pathlib import Path
-from types import ModuleType
 from typing import IO
 
+import app
 import duckdb
-import yaml
 import zstandard
+from app import sql_text, staging_module
 
-ROOT = Path(__file__).resolve().parent.parent
-STAGING = ROOT / "models" / "staging"
 # of a place with the id in it, as many are named
 SHOWN = 10
-
-
-def staging_module(name: str) -> ModuleType:
-    """A Python model of staging as a module: what is read there is what is erased."""
-    spec = util.spec_from_file_location(name, STAGING / f"{name}.py")
-    module = util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 landing_files = staging_module("base_app__landing_files")
@@ -51,11 +40,6 @@ cut_records = staging_module("base_app__cut_records")
 def names(user: str) -> re.Pattern[str]:
     """The id as a word of its own: 12 is not in 123."""
     return re.compile(rf"(?<![\w-]){re.escape(user)}(?![\w-])")
-
-
-def sql_text(text: str) -> str:
-    """Text as a SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 @contextlib.contextmanager
@@ -177,7 +161,10 @@ def erase_from_live(folder: Path, user: str) -> int:
     """
     if not folder.is_dir():
         return 0
-    with (folder / "lock").open("ab") as lock:
+    with contextlib.ExitStack() as stack:
+        # as the interventions of live lock it
+        lock = os.open(folder, os.O_RDONLY)
+        stack.callback(os.close, lock)
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         for left in [*folder.glob("window-*"), folder / "models"]:
             shutil.rmtree(left, ignore_errors=True)
@@ -245,12 +232,8 @@ def main() -> int:
     if not user.strip():
         print("The user id is blank: name whom to erase.")
         return 1
-    events = os.environ.get("DROPOFF_EVENTS") or "landing/events"
-    ledger = os.environ.get(
-        "DROPOFF_INTERVENTIONS", "landing/interventions" if events == "landing/events" else ""
-    )
-    warehouse = Path(os.environ.get("DROPOFF_WAREHOUSE") or "warehouse.duckdb")
-    live = Path(os.environ.get("DROPOFF_LIVE") or warehouse.with_suffix(".live"))
+    events, ledger = app.events(), app.ledger()
+    warehouse, live = app.warehouse(), app.live_folder()
     if options.prove:
         zones = [zone for zone in (events, ledger) if zone]
         landed = [Path(name) for zone in zones for name in landing_files.list_files(zone)]
@@ -268,7 +251,11 @@ def main() -> int:
         print(f"No trace of this user in {len(files):,} files.")
         return 0
 
-    given = yaml.safe_load(options.vars) or {}
+    try:
+        given = app.given_vars(options.vars)
+    except ValueError as error:
+        print(error)
+        return 1
     column = (given.get("event_columns") or {}).get("user_id", "user_id")
     try:
         messages = erase_from_live(live, user)

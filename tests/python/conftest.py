@@ -24,16 +24,6 @@ SETTINGS = (
 )
 
 
-# a file is one worker's: what takes minutes does not come last
-LONGEST_FIRST = {
-    f"test_{name}.py" for name in ("incremental", "steps", "landing", "against_oracle", "project")
-}
-
-
-def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: item.path.name not in LONGEST_FIRST)
-
-
 def load(path):
     """A Python file of the project as a module: steps and dbt models are no packages."""
     spec = importlib.util.spec_from_file_location(path.stem, path)

@@ -132,9 +132,11 @@ def test_a_person_who_is_erased_is_nowhere_and_nobody_else_lost_a_row(app):
 
 
 def test_nobody_is_erased_by_a_blank_id_nor_while_live_is_at_work(app):
+    assert erase(app, GONE, "--vars", "nonsense").stdout.startswith("--vars is 'nonsense'; write")
     assert erase(app, " ").stdout == "The user id is blank: name whom to erase.\n"
-    with (app / "w.live" / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        done = erase(app, GONE)
+    lock = os.open(app / "w.live", os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    done = erase(app, GONE)
+    os.close(lock)
     assert (done.returncode, done.stderr) == (1, "")
     assert "make live is at work" in done.stdout

@@ -201,7 +201,11 @@ def test_the_live_view_is_what_a_build_says(tmp_path, monkeypatch):
     monkeypatch.setenv("DROPOFF_EVENTS", str(landing))
     monkeypatch.setenv("DROPOFF_SEEDS", "seeds")
     dbt_vars = run.project_vars("{session_open_minutes: 900}")
-    live = run.Live(str(landing), tmp_path / "w.duckdb", tmp_path / "live", site, dbt_vars)
+    ledger = tmp_path / "ledger" / "live.ndjson"
+    interventions = run.Interventions(tmp_path / "live", ledger, 0.3, None)
+    live = run.Live(
+        str(landing), tmp_path / "w.duckdb", site, dbt_vars, tmp_path / "live", interventions
+    )
 
     rows = with_copies(after, rng)
     half = len(rows) // 2
@@ -225,7 +229,6 @@ def test_the_live_view_is_what_a_build_says(tmp_path, monkeypatch):
     for _ in range(3):
         live.look()
     # what goes out stands in the ledger, and a build reads it
-    live.interventions = run.Interventions(tmp_path, tmp_path / "ledger" / "live.ndjson", 0.3, None)
     due = [row for row in live.window.active_sessions() if row["suggestion"]]
     assert live.interventions.offer(due, datetime.now(UTC)) == len(due) > 5
     done = build()
