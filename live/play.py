@@ -8,7 +8,9 @@ real, ids are new. The last ten minutes are there at once, so that somebody is u
 """
 
 import argparse
+import itertools
 import json
+import math
 import random
 import signal
 import sys
@@ -22,12 +24,14 @@ from pathlib import Path
 import duckdb
 
 PAST_SECONDS = 600  # what is there at once
+WARM_UP_SECONDS = 7200  # visits that began as long before that are under way; hardly any is longer
 STEP_SECONDS = 0.1  # between two writes
 GAP_MINUTES = 30  # a longer silence ends a visit
-USERS_PER_RATE = 150  # for each event a second; each of them does one thing at a time
+USERS_PER_RATE = 150  # for each event a second
 FEWEST_USERS = 3_000
 
-Visit = list[tuple[float, dict]]  # (seconds since its start, the event's other columns)
+# (user id, [(seconds since its start, event name)], (platform, app version, city) of each)
+Visit = tuple[str, list[tuple[float, str]], list[tuple]]
 
 
 def read_visits(folder: Path, rate: float, seed: int) -> list[Visit]:
@@ -62,62 +66,65 @@ def read_visits(folder: Path, rate: float, seed: int) -> list[Visit]:
             "gap": GAP_MINUTES,
         },
     )
-    visits: dict[tuple, Visit] = {}
-    for at, user, name, platform, version, city, _, number in rows.fetchall():
-        visit = visits.setdefault((user, number), [])
-        start = visit[0][1]["at"] if visit else at
-        event = {
-            "at": start,
-            "user_id": user,
-            "event_name": name,
-            "platform": platform,
-            "app_version": version,
-            "city": city,
-        }
-        visit.append(((at - start).total_seconds(), event))
-    told = list(visits.values())
+    told: list[Visit] = []
+    same: dict = {}  # a few names and contexts come again and again, and are kept once
+    while batch := rows.fetchmany(100_000):
+        for at, user, name, platform, version, city, is_first, _ in batch:
+            if is_first:
+                start = at
+                told.append((user, [], []))
+            context = (platform, version, city)
+            _, steps, contexts = told[-1]
+            steps.append(((at - start).total_seconds(), same.setdefault(name, name)))
+            contexts.append(same.setdefault(context, context))
     random.Random(seed).shuffle(told)
     return told
 
 
-def schedule(visits: list[Visit], rate: float, seed: int) -> Iterator[tuple[float, dict]]:
-    """(Seconds from now, the event) in the order of time, from PAST_SECONDS ago on, without end."""
+def schedule(
+    visits: list[Visit], rate: float, seed: int
+) -> Iterator[tuple[float, str, str, tuple]]:
+    """(Seconds from now, user, name, context) by time, from PAST_SECONDS ago on, without end.
+
+    Who is under way already when their next visit comes has it done by a double, who is new.
+    """
     rng = random.Random(seed)
-    mean = sum(len(visit) for visit in visits) / len(visits)
+    mean = sum(len(steps) for _, steps, _ in visits) / len(visits)
     # visits that began earlier than the past that is told are under way in it
-    starts_at = -3.0 * PAST_SECONDS
-    due: list[tuple[float, int, dict]] = []
+    starts_at = -PAST_SECONDS - min(WARM_UP_SECONDS, max(steps[-1][0] for _, steps, _ in visits))
+    due: list[tuple[float, int, str, str, tuple]] = []
     busy_until: dict[str, float] = {}
-    count, next_visit = 0, 0
-    while True:
+    count = 0
+    for user, steps, contexts in itertools.cycle(visits):
         starts_at += rng.expovariate(rate / mean)
-        for _ in range(len(visits)):
-            visit = visits[next_visit % len(visits)]
-            next_visit += 1
-            if busy_until.get(visit[0][1]["user_id"], -1e9) < starts_at:
-                break
-        busy_until[visit[0][1]["user_id"]] = starts_at + visit[-1][0]
-        for offset, event in visit:
-            count += 1
-            heappush(due, (starts_at + offset, count, event))
+        who = user
+        if busy_until.get(user, -math.inf) >= starts_at:
+            who = f"{user}.{count}"
+        busy_until[who] = starts_at + steps[-1][0]
+        for (offset, name), context in zip(steps, contexts, strict=True):
+            if starts_at + offset >= -PAST_SECONDS:
+                count += 1
+                heappush(due, (starts_at + offset, count, who, name, context))
         while due and due[0][0] <= starts_at:
-            at, _, event = heappop(due)
-            if at >= -PAST_SECONDS:
-                yield at, event
+            at, _, who, name, context = heappop(due)
+            yield at, who, name, context
 
 
-def line(at: float, received: float, event: dict, rng: random.Random) -> str:
+def line(
+    at: float, received: float, user: str, name: str, context: tuple, rng: random.Random
+) -> str:
     """One ndjson line; `at` and `received` are seconds since 1970."""
+    platform, version, city = context
     return json.dumps(
         {
             "event_id": str(uuid.UUID(int=rng.getrandbits(128), version=4)),
-            "user_id": event["user_id"],
-            "event_name": event["event_name"],
+            "user_id": user,
+            "event_name": name,
             "event_time": datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds"),
             "received_at": datetime.fromtimestamp(received, UTC).isoformat(timespec="milliseconds"),
-            "platform": event["platform"],
-            "app_version": event["app_version"],
-            "city": event["city"],
+            "platform": platform,
+            "app_version": version,
+            "city": city,
         }
     )
 
@@ -130,7 +137,7 @@ def play(visits: list[Visit], out: Path, rate: float, seconds: float | None, see
     rng = random.Random(f"{seed} {began}")
     path = out / f"played-{datetime.fromtimestamp(began, UTC):%Y%m%dT%H%M%S}.ndjson"
     events = schedule(visits, rate, seed)
-    at, event = next(events)
+    at, *event = next(events)
     count = 0
     with path.open("a", encoding="utf-8") as file:
         while seconds is None or time.time() - began < seconds:
@@ -139,8 +146,8 @@ def play(visits: list[Visit], out: Path, rate: float, seconds: float | None, see
             while began + at <= now:
                 # what lies before the beginning was received when it happened
                 received = now if at > 0 else began + at
-                lines.append(line(began + at, received, event, rng))
-                at, event = next(events)
+                lines.append(line(began + at, received, *event, rng))
+                at, *event = next(events)
             file.write("".join(f"{text}\n" for text in lines))
             file.flush()
             count += len(lines)

@@ -258,18 +258,18 @@ def test_the_live_view_is_what_a_build_says(tmp_path, monkeypatch):
 
 def test_played_events_come_in_order_at_about_the_rate_and_a_user_does_one_thing_at_a_time():
     visits = [
-        [(offset, {"user_id": f"u{number}", "event_name": str(offset)}) for offset in (0.0, 7.0)]
+        (f"u{number}", [(0.0, "begin"), (7.0, "end")], [("web", "1", None)] * 2)
         for number in range(500)
     ]
     events = list(
         itertools.takewhile(lambda event: event[0] < 100, play.schedule(visits, 20, seed=1))
     )
-    times = [at for at, _ in events]
+    times = [at for at, *_ in events]
     assert times == sorted(times)
     assert times[0] >= -play.PAST_SECONDS
     assert 0.8 < len(times) / (100 + play.PAST_SECONDS) / 20 < 1.2
     starts = {}
-    for at, event in events:
-        if event["event_name"] == "0.0":
-            assert at - starts.get(event["user_id"], -1e9) >= 7
-            starts[event["user_id"]] = at
+    for at, user, name, _ in events:
+        if name == "begin":
+            assert at - starts.get(user, -1e9) >= 7
+            starts[user] = at
