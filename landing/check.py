@@ -38,6 +38,9 @@ import pyarrow.parquet as pq
 import yaml
 import zstandard
 
+sys.path.append(str(Path(__file__).resolve().parent.parent / "steps"))
+from app import event_sources, is_found, value_at
+
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationValidationResult
     from great_expectations.expectations.expectation import Expectation
@@ -101,6 +104,8 @@ DEMO_EVENTS = ("landing/events", "landing/events/*")
 DEMO_INTERVENTIONS = "landing/interventions"
 
 Row = dict[str, Any]
+Source = dict[str, str]
+MICROSECONDS = {"s": 1e6, "ms": 1e3, "us": 1, "ns": 1e-3}
 
 
 class SettingsError(Exception):
@@ -173,13 +178,13 @@ def given_vars(text: str) -> Row:
     return given
 
 
-def mapped_columns(given: object) -> dict[str, str]:
-    """Give the input's name of each of our columns, from the var event_columns."""
-    if not isinstance(given, dict) or not all(isinstance(name, str) for name in given.values()):
-        raise SettingsError(
-            "event_columns does not map our names to the input's, like {user_id: distinct_id}."
-        )
-    return {ours: given.get(ours, ours) for ours in OUR_COLUMNS}
+def columns_of_events(dbt_vars: Row) -> dict[str, list[Source]]:
+    """Give where each of our columns comes from, by the vars event_format and event_columns."""
+    try:
+        sources = event_sources(dbt_vars)
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+    return {ours: sources[ours] for ours in OUR_COLUMNS}
 
 
 # --- reading a file ------------------------------------------------------------------------------
@@ -270,12 +275,12 @@ def names_of_columns(path: Path) -> list[str]:
         return list(next((row for row in text_rows(path, file) if row is not None), []))
 
 
-def read_landed(path: Path, columns: dict[str, str]) -> tuple[pd.DataFrame, int]:
+def read_landed(path: Path, columns: dict[str, list[Source]]) -> tuple[pd.DataFrame, int]:
     """Read our columns of a file as a data frame under our names, and count its unreadable rows.
 
-    A column that the file lacks is not in the frame. Times are UTC timestamps (missing: not a
-    time); the others are text (missing: null, empty or only white space).
-    Raises UnreadableFileError.
+    A column that the file lacks is not in the frame; of several sources the first that holds a
+    value counts. Times are UTC timestamps (missing: not a time); the others are text (missing:
+    null, empty or only white space). Raises UnreadableFileError.
     """
     if not ending(path):
         raise UnreadableFileError(f"cannot be read: its name ends in none of {', '.join(ENDINGS)}")
@@ -288,25 +293,43 @@ def read_landed(path: Path, columns: dict[str, str]) -> tuple[pd.DataFrame, int]
     if count_unreadable and not count_rows:
         raise UnreadableFileError(f"cannot be read: none of its {count_unreadable:,} rows is one")
     frame = pd.DataFrame(index=range(count_rows))
-    for ours, values in cells.items():
-        frame[ours] = as_times(values) if ours in TIME_COLUMNS else as_keys(values)
+    for ours, sources in columns.items():
+        for source in sources:
+            if source["column"] in cells:
+                cell = cells[source["column"]]
+                values = as_times_of(cell, source) if ours in TIME_COLUMNS else as_keys(cell)
+                frame[ours] = frame[ours].combine_first(values) if ours in frame else values
     return frame, count_unreadable
 
 
-def parquet_cells(file: IO[bytes], columns: dict[str, str]) -> tuple[dict[str, pd.Series], int]:
-    """Read our columns of a parquet file, and no other; give them and the number of rows."""
+def parquet_cells(
+    file: IO[bytes], columns: dict[str, list[Source]]
+) -> tuple[dict[str, pd.Series], int]:
+    """Read the columns of a parquet file that ours come from; give them and the number of rows."""
     parquet = pq.ParquetFile(file)
     names = parquet.schema_arrow.names
-    present = {ours: theirs for ours, theirs in columns.items() if theirs in names}
-    table = parquet.read(columns=list(dict.fromkeys(present.values())))
-    cells = {ours: table.column(theirs).to_pandas() for ours, theirs in present.items()}
+    cells = {}
+    for theirs in sorted({source["column"] for sources in columns.values() for source in sources}):
+        head = theirs if theirs in names else theirs.split(".")[0]
+        if head not in names:
+            continue
+        column = parquet.read(columns=[head]).column(head)
+        if head == theirs:
+            cells[theirs] = column.to_pandas()
+        else:
+            fields = [value_at({head: value}, theirs) for value in column.to_pylist()]
+            cells[theirs] = pd.Series(fields, dtype=object)
     return cells, parquet.metadata.num_rows
 
 
 def text_cells(
-    path: Path, file: IO[bytes], columns: dict[str, str]
+    path: Path, file: IO[bytes], columns: dict[str, list[Source]]
 ) -> tuple[dict[str, pd.Series], int, int]:
-    """Read our columns of a text file; give them, the number of rows, and of unreadable rows."""
+    """Read the columns of a text file that ours come from.
+
+    Give them, the number of rows, and of unreadable rows.
+    """
+    wanted = [source for sources in columns.values() for source in sources]
     cells: dict[str, list] = {}
     count_rows = count_unreadable = 0
     is_header = ending(path) == ".csv"
@@ -314,16 +337,16 @@ def text_cells(
         if row is None:
             count_unreadable += 1
             continue
-        for ours, theirs in columns.items():
-            if theirs in row and ours not in cells:
-                cells[ours] = [None] * count_rows
+        for source in wanted:
+            if source["column"] not in cells and is_found(source, row):
+                cells[source["column"]] = [None] * count_rows
         if is_header:
             is_header = False
             continue
-        for ours, values in cells.items():
-            values.append(row.get(columns[ours]))
+        for theirs, values in cells.items():
+            values.append(value_at(row, theirs))
         count_rows += 1
-    series = {ours: pd.Series(values, dtype=object) for ours, values in cells.items()}
+    series = {theirs: pd.Series(values, dtype=object) for theirs, values in cells.items()}
     return series, count_rows, count_unreadable
 
 
@@ -338,6 +361,36 @@ def as_text(cell: object) -> str:
     """Give the text of a cell: a number, a flag or a nested value as JSON writes it."""
     is_json = isinstance(cell, bool | int | float | dict | list)
     return json.dumps(cell, default=str) if is_json else str(cell)
+
+
+def as_times_of(series: pd.Series, source: Source) -> pd.Series:
+    """Give a series of UTC timestamps as `as_times`, written as their source says."""
+    if source.get("format"):
+        text = as_keys(series)
+        times = pd.to_datetime(text, format=source["format"], errors="coerce")
+        if isinstance(times.dtype, pd.DatetimeTZDtype):
+            times = times.dt.tz_convert(None)
+        elif times.dtype == object:  # offsets that differ
+            times = pd.to_datetime(text, format=source["format"], errors="coerce", utc=True)
+            times = times.dt.tz_convert(None)
+        return in_utc(times.astype("datetime64[us]"), source)
+    unit, dtype = source.get("unit"), series.dtype
+    if not unit or pd.api.types.is_datetime64_any_dtype(dtype):
+        return in_utc(as_times(series), source)
+    number = pd.to_numeric(as_keys(series), errors="coerce")
+    microseconds = number * MICROSECONDS[unit]
+    microseconds = microseconds.clip(FIRST_YEAR.value // 1000, LAST_YEAR.value // 1000)
+    times = microseconds.astype("Int64").astype("datetime64[us]")
+    return in_utc(times.fillna(as_times(series.where(number.isna()))), source)
+
+
+def in_utc(times: pd.Series, source: Source) -> pd.Series:
+    """Give what the clock of the source's time zone showed, in UTC."""
+    zone = source.get("timezone")
+    if not zone:
+        return times
+    local = times.dt.tz_localize(zone, ambiguous=True, nonexistent="shift_forward")
+    return local.dt.tz_convert(None).astype("datetime64[us]")
 
 
 def as_times(series: pd.Series) -> pd.Series:
@@ -654,7 +707,7 @@ def check_landing(
     interventions: str,
     seeds: Path,
     out: Path,
-    columns: dict[str, str],
+    columns: dict[str, list[Source]],
     oldest_event_time: str,
 ) -> tuple[str, str | None]:
     """Check the files not checked before; give the line to print and, where fatal, the sentence.
@@ -694,7 +747,7 @@ def check_landing(
                 rows = check_file(files[name], columns, check_events)
                 counts.append(rows[0]["count_rows"])
             elif name in ledger and ledger[name].exists():
-                own = dict(zip(LEDGER_COLUMNS, LEDGER_COLUMNS, strict=True))
+                own = {name: [{"column": name}] for name in LEDGER_COLUMNS}
                 rows = check_file(ledger[name], own, check_assignments)
             else:
                 continue
@@ -718,7 +771,7 @@ def hash_of(settings: list) -> str:
 
 
 def check_file(
-    path: Path, columns: dict[str, str], check: Callable[[pd.DataFrame, int], list[Row]]
+    path: Path, columns: dict[str, list[Source]], check: Callable[[pd.DataFrame, int], list[Row]]
 ) -> list[Row]:
     """Check one file; give its rows, each with the file's row count (None where unreadable)."""
     readable = {
@@ -741,11 +794,12 @@ def check_file(
     return [{**row, "count_rows": count_rows} for row in rows]
 
 
-def has_event_ids(files: Iterable[Path], event_id: str) -> bool:
+def has_event_ids(files: Iterable[Path], sources: list[Source]) -> bool:
     """Tell whether any file has an event id column: if so, staging wants an id in every row."""
     for path in files:
         try:
-            if ending(path) and event_id in names_of_columns(path):
+            names = names_of_columns(path) if ending(path) else []
+            if any(is_found(source, names) for source in sources):
                 return True
         except UnreadableFileError:
             continue
@@ -794,7 +848,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--out", default=warehouse.removesuffix(".duckdb") + ".checks.ndjson", type=Path
     )
-    parser.add_argument("--vars", default="", help="as for dbt: event_columns, oldest_event_time")
+    parser.add_argument("--vars", default="", help="as for dbt: event_format, oldest_event_time …")
     given = parser.parse_args(arguments)
     if given.interventions is None:
         # the demo has a ledger, another app where it is named
@@ -802,7 +856,7 @@ def main(arguments: list[str] | None = None) -> int:
     csv.field_size_limit(sys.maxsize)
     try:
         dbt_vars = given_vars(given.vars)
-        columns = mapped_columns(dbt_vars.get("event_columns", {}))
+        columns = columns_of_events(dbt_vars)
         oldest_event_time = str(dbt_vars.get("oldest_event_time", OLDEST_EVENT_TIME))
         line, fatal = check_landing(
             given.events, given.interventions, given.seeds, given.out, columns, oldest_event_time

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from landing_zone import Arrival, landing_files
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "steps"))
-from app import sql_text, staging_module  # noqa: E402
+from app import event_sources, is_found, sql_text, staging_module  # noqa: E402
 from build import files_of, remove, trouble  # noqa: E402
 
 DBT = Path(sys.executable).with_name("dbt")
@@ -80,15 +81,18 @@ class Models:
         self.vars = {**dbt_vars, "build_clock": dbt_vars.get("build_clock") or NOW}
         self.reading: dict[tuple[str | None, bool], str] = {}
         (folder / "compile").mkdir(parents=True, exist_ok=True)
-        mapped = dbt_vars.get("event_columns") or {}
-        self.event_id = mapped.get("event_id", "event_id")
+        try:
+            sources = event_sources(dbt_vars)
+        except ValueError as error:
+            raise WindowError(str(error)) from None
+        self.event_ids = sources["event_id"]
         with duckdb.connect(str(base), read_only=True) as connection:
             columns = connection.execute(
                 "select distinct unnest(column_names) from staging.base_app__files"
             ).fetchall()
         self.fingerprint = fingerprint_of(base)
-        self.has_event_ids = self.event_id in {column for (column,) in columns}
-        needed = [mapped.get(name, name) for name in ("user_id", "event_name", "event_time")]
+        self.has_event_ids = self.names_event_ids({column for (column,) in columns})
+        needed = [sources[name][0]["column"] for name in ("user_id", "event_name", "event_time")]
         nodes = self.compile("+fct_active_sessions", None, needed)
         self.sql = {}
         self.relations = {}
@@ -102,6 +106,10 @@ class Models:
             self.relations[node["name"]] = node["relation_name"]
             self.materialized[node["name"]] = node["config"]["materialized"]
         self.reading[None, self.has_event_ids] = self.sql["base_app__rows"]
+
+    def names_event_ids(self, column_names: Collection[str]) -> bool:
+        """True where an event id may come from one of these columns."""
+        return any(is_found(source, column_names) for source in self.event_ids)
 
     def compile(self, select: str, columns_json: str | None, column_names: list[str]) -> dict:
         """{unique id: model} of the manifest, compiled for one arriving file of these columns."""
@@ -151,7 +159,7 @@ class Models:
     def reading_sql(self, columns_json: str | None, column_names: list[str]) -> str:
         """base_app__rows for an arriving file of these columns."""
         # where no file had ids before, and one has now, every row is told from the others anew
-        self.has_event_ids = self.has_event_ids or self.event_id in column_names
+        self.has_event_ids = self.has_event_ids or self.names_event_ids(column_names)
         key = (columns_json, self.has_event_ids)
         if key not in self.reading:
             nodes = self.compile("base_app__rows", columns_json, column_names)

@@ -53,7 +53,7 @@
                 {% do stop("The var " ~ name ~ " is '" ~ var(name) ~ "', which is no time; write it like 2026-02-16 00:00:00.") %}
             {% endif %}
         {% endfor %}
-        {% if not run_query('select 1 from pg_timezone_names() where name = ' ~ sql_text(var('reporting_timezone') | string)) | length %}
+        {% if not is_time_zone(var('reporting_timezone')) %}
             {% do stop("The var reporting_timezone is '" ~ var('reporting_timezone') ~ "', which is no time zone; write an IANA name like Asia/Kolkata.") %}
         {% endif %}
         {% for name in ['show_user_ids', 'refit'] if var(name) is not boolean %}
@@ -72,14 +72,53 @@
         {% if var('event_columns') is not mapping %}
             {% do stop("The var event_columns is '" ~ var('event_columns') ~ "'; write it like {user_id: distinct_id}.") %}
         {% endif %}
-        {% for name, landed in var('event_columns').items() %}
-            {% if name not in event_column_names() %}
-                {% do stop("The var event_columns maps '" ~ name ~ "', which is none of " ~ event_column_names() | join(', ') ~ '.') %}
-            {% elif landed is not string or not landed %}
-                {% do stop("The var event_columns maps " ~ name ~ " to '" ~ landed ~ "', which is no column's name; write it like {user_id: distinct_id}.") %}
+        {% do check_event_columns('event_columns', var('event_columns')) %}
+        {% if var('event_format') is not none and var('event_format') not in var('event_formats') %}
+            {% do stop("The var event_format is '" ~ var('event_format') ~ "', which is none of " ~ var('event_formats') | sort | join(', ') ~ '.') %}
+        {% elif var('event_format') is not none %}
+            {% do check_event_columns('event_formats', var('event_formats')[var('event_format')]) %}
+        {% endif %}
+    {% endif %}
+{% endmacro %}
+
+{# where our columns come from: a name, {column, unit, format, timezone}, or a list of those #}
+{% macro check_event_columns(var_name, columns) %}
+    {% for name, landed in columns.items() %}
+        {% set what = "The var " ~ var_name ~ " maps " ~ name ~ " to '" ~ landed ~ "', " %}
+        {% if name not in event_column_names() %}
+            {% do stop("The var " ~ var_name ~ " maps '" ~ name ~ "', which is none of " ~ event_column_names() | join(', ') ~ '.') %}
+        {% elif not as_list(landed) %}
+            {% do stop(what ~ 'which names no column; write it like {user_id: [user_id, anonymous_id]}.') %}
+        {% endif %}
+        {% for source in as_list(landed) %}
+            {% set source = source if source is mapping else {'column': source} %}
+            {% set unknown = source.keys() | reject('in', ['column', 'unit', 'format', 'timezone']) | list %}
+            {% if source.column is not string or not source.column %}
+                {% do stop(what ~ "which is no column's name; write it like {user_id: distinct_id}.") %}
+            {% elif unknown %}
+                {% do stop(what ~ "where '" ~ unknown[0] ~ "' is none of column, unit, format, timezone.") %}
+            {% elif name not in ['event_time', 'received_at'] and source | length > 1 %}
+                {% do stop(what ~ 'but only event_time and received_at have a unit, a format or a time zone.') %}
+            {% elif source.unit is defined and source.unit not in ['s', 'ms', 'us', 'ns'] %}
+                {% do stop(what ~ "where the unit '" ~ source.unit ~ "' is none of s, ms, us, ns.") %}
+            {% elif source.unit is defined and source.format is defined %}
+                {% do stop(what ~ 'which has a unit and a format; a time is written in one of them.') %}
+            {% elif source.format is defined and not is_time_format(source.format) %}
+                {% do stop(what ~ "where '" ~ source.format ~ "' is no format of a time; write it like '%d.%m.%Y %H:%M:%S'.") %}
+            {% elif source.timezone is defined and not is_time_zone(source.timezone) %}
+                {% do stop(what ~ "where '" ~ source.timezone ~ "' is no time zone; write an IANA name like Asia/Kolkata.") %}
             {% endif %}
         {% endfor %}
-    {% endif %}
+    {% endfor %}
+{% endmacro %}
+
+{# as strptime reads it #}
+{% macro is_time_format(text) %}
+    {{ return('%' in text | string and modules.re.fullmatch('([^%]|%(-?[dmyHIMSj]|[aAbBpYgfnz%]))+', text | string) is not none) }}
+{% endmacro %}
+
+{% macro is_time_zone(name) %}
+    {{ return(run_query('select 1 from pg_timezone_names() where name = ' ~ sql_text(name | string)) | length > 0) }}
 {% endmacro %}
 
 {# a date or a time, with an offset or without; the cast alone takes infinity and epoch #}

@@ -1,10 +1,43 @@
-{# Landed columns: our names found in the input, those of events through the var event_columns;
-   the macros _named take the name as it stands there. #}
+{# Landed columns: our names found in the input. Those of events are looked for where the vars
+   event_format and event_columns say. #}
 
-{# while dbt parses, check_vars has not yet said that event_columns is no mapping #}
-{% macro landed_name(our_name) -%}
-    {{ var('event_columns').get(our_name, our_name) if var('event_columns') is mapping else our_name }}
-{%- endmacro %}
+{# Where one of our columns of events comes from: [{column, unit, format, timezone}], of which the
+   first that holds a value counts. event_columns says so of a name, event_format of all. While dbt
+   parses, check_vars has not yet said that one of them is nonsense. #}
+{% macro landed_sources(our_name) %}
+    {% set formats = var('event_formats') if var('event_formats') is mapping else {} %}
+    {% set names = formats.get(var('event_format') | string) or {} %}
+    {% set given = var('event_columns') if var('event_columns') is mapping else {} %}
+    {% set given = given.get(our_name, names.get(our_name, our_name)) %}
+    {% set sources = [] %}
+    {% for source in as_list(given) %}
+        {% do sources.append(source if source is mapping else {'column': source | string}) %}
+    {% endfor %}
+    {{ return(sources) }}
+{% endmacro %}
+
+{# a list that somebody wrote, or a list of the one thing that they wrote #}
+{% macro as_list(given) %}
+    {{ return(given if given is sequence and given is not string and given is not mapping else [given]) }}
+{% endmacro %}
+
+{# a column that bears our name itself #}
+{% macro own_source(name) %}
+    {{ return([{'column': name}]) }}
+{% endmacro %}
+
+{# a name with dots that is no column itself is a path: a column, then fields within it #}
+{% macro path_of(source) %}
+    {{ return(source.column.split('.')) }}
+{% endmacro %}
+
+{% macro is_any_source_found(sources, column_names) %}
+    {% set found = [] %}
+    {% for source in sources if source.column in column_names or path_of(source)[0] in column_names %}
+        {% do found.append(source) %}
+    {% endfor %}
+    {{ return(found | length > 0) }}
+{% endmacro %}
 
 {# Files that share a format and columns are read together, each group with its own casts.
    Returns [{file_names, types: {column: type}}], parquet only; text files are records. #}
@@ -27,15 +60,19 @@
 
 {# an aggregate over base_app__files #}
 {% macro any_file_has_event_ids() -%}
-    coalesce(bool_or(list_contains(column_names, {{ sql_text(landed_name('event_id')) }})), false)
+    {%- set names = [] -%}
+    {%- for source in landed_sources('event_id') -%}
+        {%- do names.extend([source.column, path_of(source)[0]]) -%}
+    {%- endfor -%}
+    coalesce(bool_or(list_has_any(column_names, {{ text_list(names | unique) }})), false)
 {%- endmacro %}
 
 {% macro is_json_object(text) -%}
     case when json_valid({{ text }}) then json_type({{ text }}) = 'OBJECT' else false end
 {%- endmacro %}
 
-{% macro file_list(file_names) -%}
-    [{% for name in file_names %}{{ sql_text(name) }}{{ ", " if not loop.last }}{% endfor %}]
+{% macro text_list(texts) -%}
+    [{% for text in texts %}{{ sql_text(text) }}{{ ", " if not loop.last }}{% endfor %}]
 {%- endmacro %}
 
 {# text and names as SQL literals, quotes doubled #}
@@ -51,43 +88,126 @@
     {{ sql_text('$."' ~ (name | replace('\\', '\\\\') | replace('"', '\\"')) ~ '"') }}
 {%- endmacro %}
 
-{# one of our text columns out of a parquet group #}
-{% macro parquet_text(our_name, types) -%}
-    {{ parquet_text_named(landed_name(our_name), types) }}
+{# The field of a JSON value: of an object by its name, also where the object is written in a
+   text; of a list by its number; of a list of pairs of key and value by the key, where the value
+   may be an object of one typed value, as GA4 has it. #}
+{% macro json_field(json, name) -%}
+    list_transform([{{ json }}], lambda value: coalesce(
+        json_extract(value, {{ json_path(name) }}),
+        {%- if modules.re.fullmatch('[0-9]+', name) %}
+        json_extract(value, '$[{{ name }}]'),
+        {%- endif %}
+        json_extract({{ json_in_text("json_extract_string(value, '$')") }}, {{ json_path(name) }}),
+        list_transform(
+            list_filter(
+                cast(case when json_type(value) = 'ARRAY' then value end as json[]),
+                lambda pair: json_extract_string(pair, '$.key') = {{ sql_text(name) }}
+            ),
+            lambda pair: coalesce(
+                {%- for kind in ['string', 'int', 'float', 'double'] %}
+                nullif(json_extract(pair, '$.value.{{ kind }}_value'), 'null'),
+                {%- endfor %}
+                json_extract(pair, '$.value')
+            )
+        )[1]
+    ))[1]
 {%- endmacro %}
 
-{% macro parquet_text_named(name, types) -%}
-    {%- if name in types -%}
-        {{ text_from_column(sql_name(name), types[name]) }}
+{% macro json_in_text(text) -%}
+    case when json_valid({{ text }}) then cast({{ text }} as json) end
+{%- endmacro %}
+
+{% macro json_fields(json, names) -%}
+    {%- if names -%}
+        {{ json_fields(json_field(json, names[0]), names[1:]) }}
     {%- else -%}
-        cast(null as varchar)
+        {{ json }}
     {%- endif -%}
+{%- endmacro %}
+
+{# the first of several expressions that is not null; of texts, that is not blank #}
+{% macro first_of(expressions, is_text) -%}
+    {%- if expressions | length == 0 -%}
+        null
+    {%- elif expressions | length == 1 -%}
+        {{ expressions[0] }}
+    {%- elif is_text -%}
+        list_filter([{{ expressions | join(', ') }}], lambda text: not {{ is_blank('text') }})[1]
+    {%- else -%}
+        coalesce({{ expressions | join(', ') }})
+    {%- endif -%}
+{%- endmacro %}
+
+{# one of our text columns out of a JSON object #}
+{% macro json_text(sources, json) -%}
+    {%- set texts = [] -%}
+    {%- for source in sources -%}
+        {%- do texts.append('json_extract_string(' ~ json ~ ', ' ~ json_path(source.column) ~ ')') -%}
+        {%- if path_of(source) | length > 1 -%}
+            {%- do texts.append('json_extract_string(' ~ json_fields('cast(' ~ json ~ ' as json)', path_of(source)) ~ ", '$')") -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ first_of(texts, true) }}
+{%- endmacro %}
+
+{# one of our times out of a JSON object #}
+{% macro json_timestamp(sources, json) -%}
+    {%- set times = [] -%}
+    {%- for source in sources -%}
+        {%- do times.append(timestamp_from_json(json, json_path(source.column), source)) -%}
+        {%- if path_of(source) | length > 1 -%}
+            {%- do times.append(timestamp_from_json(json_fields('cast(' ~ json ~ ' as json)', path_of(source)), "'$'", source)) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ first_of(times, false) }}
+{%- endmacro %}
+
+{# what a path leads to in a parquet group, as JSON: nested columns, and text that holds JSON #}
+{% macro parquet_json(source, types) -%}
+    {%- set name = path_of(source)[0] -%}
+    {%- if types[name] in ('VARCHAR', 'BLOB') -%}
+        {%- set json = json_in_text(text_from_column(sql_name(name), types[name])) -%}
+    {%- else -%}
+        {%- set json = 'to_json(' ~ sql_name(name) ~ ')' -%}
+    {%- endif -%}
+    {{ json_fields(json, path_of(source)[1:]) }}
+{%- endmacro %}
+
+{# one of our text columns out of a parquet group #}
+{% macro parquet_text(sources, types) -%}
+    {%- set texts = [] -%}
+    {%- for source in sources -%}
+        {%- if source.column in types -%}
+            {%- do texts.append(text_from_column(sql_name(source.column), types[source.column])) -%}
+        {%- elif path_of(source)[0] in types -%}
+            {%- do texts.append('json_extract_string(' ~ parquet_json(source, types) ~ ", '$')") -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ first_of(texts, true) if texts else 'cast(null as varchar)' }}
 {%- endmacro %}
 
 {# one of our times out of a parquet group #}
-{% macro parquet_timestamp(our_name, types) -%}
-    {{ parquet_timestamp_named(landed_name(our_name), types) }}
+{% macro parquet_timestamp(sources, types) -%}
+    {%- set times = [] -%}
+    {%- for source in sources -%}
+        {%- if source.column in types -%}
+            {%- do times.append(timestamp_from_column(sql_name(source.column), types[source.column], source)) -%}
+        {%- elif path_of(source)[0] in types -%}
+            {%- do times.append(timestamp_from_json(parquet_json(source, types), "'$'", source)) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ first_of(times, false) if times else 'cast(null as timestamp)' }}
 {%- endmacro %}
 
-{% macro parquet_timestamp_named(name, types) -%}
-    {%- if name in types -%}
-        {{ timestamp_from_column(sql_name(name), types[name]) }}
-    {%- else -%}
-        cast(null as timestamp)
-    {%- endif -%}
-{%- endmacro %}
-
-{# true unless one of our columns holds bytes that are not UTF-8 #}
-{% macro parquet_is_readable(our_names, types) -%}
+{# true unless a column that one of ours comes from holds bytes that are not UTF-8 #}
+{% macro parquet_is_readable(sources, types) -%}
     {%- set names = [] -%}
-    {%- for our_name in our_names %}{% do names.append(landed_name(our_name)) %}{% endfor -%}
-    {{ parquet_is_readable_named(names, types) }}
-{%- endmacro %}
-
-{% macro parquet_is_readable_named(names, types) -%}
+    {%- for source in sources -%}
+        {%- do names.append(source.column if source.column in types else path_of(source)[0]) -%}
+    {%- endfor -%}
     true
-    {%- for name in names if types.get(name) == 'BLOB' %}
-        and ({{ sql_name(name) }} is null or {{ parquet_text_named(name, types) }} is not null)
+    {%- for name in names | unique if types.get(name) == 'BLOB' %}
+        and ({{ sql_name(name) }} is null or {{ text_from_column(sql_name(name), 'BLOB') }} is not null)
     {%- endfor -%}
 {%- endmacro %}
 
@@ -100,19 +220,36 @@
 {# An id for rows that carry none: the row without received_at, its event_time in one form,
    its other values as text in the order of their names, nulls left out. #}
 {% macro row_hash(payload, event_time) -%}
+    {%- set times = landed_sources('received_at') + landed_sources('event_time') -%}
+    {%- set json = payload_without_fields(payload, times) -%}
     md5(concat_ws('|', cast(epoch_us({{ event_time }}) as varchar), array_to_string(
         list_sort(
             list_filter(
                 list_transform(
-                    json_keys({{ payload }}),
-                    lambda key: json_object(key, json_extract_string({{ payload }}, '/' || replace(replace(key, '~', '~0'), '/', '~1')))
+                    json_keys({{ json }}),
+                    lambda key: json_object(key, json_extract_string({{ json }}, '/' || replace(replace(key, '~', '~0'), '/', '~1')))
                 ),
                 lambda pair: not ends_with(pair, ':null}')
-                    and not starts_with(pair, {{ sql_text('{"' ~ landed_name('received_at') ~ '":') }})
-                    and not starts_with(pair, {{ sql_text('{"' ~ landed_name('event_time') ~ '":') }})
+                    {%- for source in times %}
+                    and not starts_with(pair, {{ sql_text('{"' ~ source.column ~ '":') }})
+                    {%- endfor %}
             )
         ), ','
     )))
+{%- endmacro %}
+
+{# a landed row without the fields within its columns that these paths lead to #}
+{% macro payload_without_fields(payload, sources) -%}
+    {%- set json = namespace(text=payload) -%}
+    {%- for source in sources if path_of(source) | length > 1 -%}
+        {%- set names = path_of(source) -%}
+        {%- set patch = namespace(value=none) -%}
+        {%- for name in names | reverse %}{% set patch.value = {name: patch.value} %}{% endfor -%}
+        {%- set within = sql_text('/' ~ names[:-1] | join('/')) -%}
+        {%- set json.text = 'case when json_type(' ~ json.text ~ ', ' ~ within ~ ") = 'OBJECT' then json_merge_patch("
+            ~ json.text ~ ', ' ~ sql_text(tojson(patch.value)) ~ ') else ' ~ json.text ~ ' end' -%}
+    {%- endfor -%}
+    {{ json.text }}
 {%- endmacro %}
 
 {# Stops where a column that must exist is in no file, or event_columns names one that is in
@@ -132,16 +269,17 @@
     {% if execute and found %}
         {% set mapped = var('event_columns') %}
         {% for our_name in ['user_id', 'event_name', 'event_time'] + mapped.keys() | list %}
-            {% if landed_name(our_name) not in found and (our_name in mapped or declared) %}
+            {% set sources = landed_sources(our_name) %}
+            {% if not is_any_source_found(sources, found) and (our_name in mapped or declared) %}
                 {% do stop(
-                    "No landed file has the column '" ~ landed_name(our_name) ~ "' for " ~ our_name
+                    "No landed file has the column '" ~ sources | map(attribute='column') | join("' or '") ~ "' for " ~ our_name
                     ~ " (found: " ~ found | unique | sort | join(', ') | truncate(300)
                     ~ "); name the right one in the var event_columns."
                 ) %}
             {% endif %}
         {% endfor %}
     {% endif %}
-    {{ return(landed_name('event_id') in found) }}
+    {{ return(is_any_source_found(landed_sources('event_id'), found)) }}
 {% endmacro %}
 
 {# one sentence on one line that a person can act on, and no model after it #}

@@ -17,9 +17,23 @@
     end
 {%- endmacro %}
 
+{# a number, or its text, in s, ms, us or ns since 1970 -> timestamp, cut off behind the microsecond #}
+{% macro timestamp_from_epoch(number, unit) -%}
+    {%- set microseconds = {
+        's': 'cast(try_cast(' ~ number ~ ' as decimal(30, 6)) * 1000000 as hugeint)',
+        'ms': 'cast(try_cast(' ~ number ~ ' as decimal(30, 3)) * 1000 as hugeint)',
+        'us': 'try_cast(' ~ number ~ ' as hugeint)',
+        'ns': 'try_cast(' ~ number ~ ' as hugeint) // 1000',
+    }[unit] -%}
+    case
+        when {{ microseconds }} between 0 and 253402300799999999
+            then make_timestamp(cast({{ microseconds }} as bigint))
+    end
+{%- endmacro %}
+
 {# ISO 8601 text (no offset: UTC) or all digits (epoch milliseconds) -> timestamp or null.
    The basic form and an hour alone are written out first: the cast knows neither. #}
-{% macro timestamp_from_text(text) -%}
+{% macro timestamp_from_iso_text(text) -%}
     {%- set trimmed = 'trim(' ~ text ~ ')' -%}
     {%- set offset = '(Z|[+-][0-9]{2}(:?[0-9]{2})?)?' -%}
     {%- set extended = '[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}(:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?)?' ~ offset ~ ')?' -%}
@@ -44,32 +58,82 @@
     end
 {%- endmacro %}
 
+{# text -> timestamp or null, written as its source says: in a format, or as a number in a unit,
+   or as above; where it names no offset, the clock of the source's time zone showed it #}
+{% macro timestamp_from_text(text, source={}) -%}
+    {%- set has_offset = 'regexp_matches(' ~ text ~ ", '[T ].*([Zz]|[+-][0-9:]+)\\s*$')" -%}
+    {%- if source.format -%}
+        {%- set time = 'try_strptime(' ~ text ~ ', ' ~ sql_text(source.format) ~ ')' -%}
+        {%- if '%z' in source.format -%}
+            cast({{ time }} at time zone 'UTC' as timestamp)
+        {%- else -%}
+            {{ timestamp_in_zone('cast(' ~ time ~ ' as timestamp)', source) }}
+        {%- endif -%}
+    {%- elif source.unit -%}
+        case
+            when regexp_full_match({{ text }}, '\s*[0-9]+([.][0-9]*)?\s*')
+                then {{ timestamp_in_zone(timestamp_from_epoch(
+                    'regexp_extract(' ~ text ~ ", '[0-9]+([.][0-9]{0," ~ {'s': 6, 'ms': 3}.get(source.unit, 0) ~ "})?')",
+                    source.unit
+                ), source) }}
+            else {{ timestamp_from_text(text, {'timezone': source.timezone}) }}
+        end
+    {%- elif source.timezone -%}
+        case
+            when {{ has_offset }} then {{ timestamp_from_iso_text(text) }}
+            else {{ timestamp_in_zone(timestamp_from_iso_text(text), source) }}
+        end
+    {%- else -%}
+        {{ timestamp_from_iso_text(text) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{# what the clock of the source's time zone showed -> UTC #}
+{% macro timestamp_in_zone(timestamp, source) -%}
+    {%- if source.timezone -%}
+        cast(({{ timestamp }} at time zone {{ sql_text(source.timezone) }}) at time zone 'UTC' as timestamp)
+    {%- else -%}
+        {{ timestamp }}
+    {%- endif -%}
+{%- endmacro %}
+
 {# a value in a JSON object -> timestamp or null: text, or a number that is whole #}
-{% macro timestamp_from_json(json, path) -%}
+{% macro timestamp_from_json(json, path, source={}) -%}
+    {%- set text = 'json_extract_string(' ~ json ~ ', ' ~ path ~ ')' -%}
+    {%- if source.unit or source.format -%}
+        {{ timestamp_from_text(text, source) }}
+    {%- else -%}
     case json_type({{ json }}, {{ path }})
-        when 'VARCHAR' then {{ timestamp_from_text('json_extract_string(' ~ json ~ ', ' ~ path ~ ')') }}
-        else {{ timestamp_from_column('try_cast(json_extract_string(' ~ json ~ ', ' ~ path ~ ') as double)', 'DOUBLE') }}
+        when 'VARCHAR' then {{ timestamp_from_text(text, source) }}
+        else {{ timestamp_from_column('try_cast(' ~ text ~ ' as double)', 'DOUBLE', source) }}
     end
+    {%- endif -%}
 {%- endmacro %}
 
 {# any landed column -> timestamp or null, by the type it was landed with #}
-{% macro timestamp_from_column(column, data_type) -%}
+{% macro timestamp_from_column(column, data_type, source={}) -%}
     {%- set data_type = data_type | upper -%}
-    {%- if data_type == 'TIMESTAMP_NS' -%}
-        make_timestamp(epoch_ns({{ column }}) // 1000)
-    {%- elif data_type == 'TIMESTAMP WITH TIME ZONE' -%}
+    {%- if data_type == 'TIMESTAMP WITH TIME ZONE' -%}
         cast({{ column }} at time zone 'UTC' as timestamp)
+    {%- elif data_type == 'TIMESTAMP_NS' -%}
+        {{ timestamp_in_zone('make_timestamp(epoch_ns(' ~ column ~ ') // 1000)', source) }}
     {%- elif data_type.startswith('TIMESTAMP') or data_type == 'DATE' -%}
-        cast({{ column }} as timestamp)
+        {{ timestamp_in_zone('cast(' ~ column ~ ' as timestamp)', source) }}
+    {%- elif source.unit or source.format -%}
+        {%- if source.unit and data_type not in ('VARCHAR', 'BLOB') -%}
+            {{ timestamp_in_zone(timestamp_from_epoch(column, source.unit), source) }}
+        {%- else -%}
+            {{ timestamp_from_text(text_from_column(column, data_type), source) }}
+        {%- endif -%}
     {%- elif data_type in ('DOUBLE', 'FLOAT') or data_type.startswith('DECIMAL') -%}
         case
             when {{ column }} = floor({{ column }})
-                then {{ timestamp_from_epoch_ms(column) }}
+                then {{ timestamp_in_zone(timestamp_from_epoch_ms(column), source) }}
         end
     {%- elif data_type.endswith('INT') or data_type.endswith('INTEGER') -%}
-        {{ timestamp_from_epoch_ms(column) }}
+        {{ timestamp_in_zone(timestamp_from_epoch_ms(column), source) }}
     {%- else -%}
-        {{ timestamp_from_text(text_from_column(column, data_type)) }}
+        {{ timestamp_from_text(text_from_column(column, data_type), source) }}
     {%- endif -%}
 {%- endmacro %}
 

@@ -1,5 +1,6 @@
 """Which app the environment names: its events, its ledger, its warehouse, and how rows are read."""
 
+import json
 import os
 from importlib import util
 from pathlib import Path
@@ -8,6 +9,18 @@ from types import ModuleType
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
+EVENT_COLUMNS = (
+    "event_id",
+    "user_id",
+    "event_name",
+    "event_time",
+    "received_at",
+    "platform",
+    "app_version",
+    "city",
+)
+# as GA4 types the value of a parameter
+TYPED_VALUES = ("string", "int", "float", "double")
 
 
 def events() -> str:
@@ -40,6 +53,75 @@ def given_vars(text: str) -> dict:
     if not isinstance(given, dict):
         raise ValueError(f"--vars is '{text}'; write it like '{{control_share: 0.2}}'.")
     return given
+
+
+def event_sources(dbt_vars: dict) -> dict[str, list[dict]]:
+    """{our column of events: where it comes from}, as macros/landed_columns.sql has it.
+
+    A source is {column, unit, format, timezone}, all but the first optional; the first source that
+    holds a value counts. Raises ValueError, one sentence, where the vars name no such thing.
+    """
+    project = yaml.safe_load((ROOT / "dbt_project.yml").read_text(encoding="utf-8"))["vars"]
+    formats = dbt_vars.get("event_formats", project["event_formats"])
+    chosen = dbt_vars.get("event_format", project["event_format"])
+    if chosen is not None and (not isinstance(formats, dict) or chosen not in formats):
+        raise ValueError(f"The var event_format is '{chosen}', which is none of event_formats.")
+    given = dbt_vars.get("event_columns", project["event_columns"])
+    if not isinstance(given, dict):
+        raise ValueError(
+            f"The var event_columns is '{given}'; write it like {{user_id: distinct_id}}."
+        )
+    columns = {name: name for name in EVENT_COLUMNS} | (formats[chosen] if chosen else {}) | given
+    sources = {}
+    for ours in EVENT_COLUMNS:
+        listed = columns[ours] if isinstance(columns[ours], list) else [columns[ours]]
+        sources[ours] = [
+            source if isinstance(source, dict) else {"column": source} for source in listed
+        ]
+        if not listed or not all(isinstance(source.get("column"), str) for source in sources[ours]):
+            raise ValueError(
+                f"The var event_columns maps {ours} to '{columns[ours]}', which is no column's "
+                "name; write it like {user_id: distinct_id}."
+            )
+    return sources
+
+
+def is_found(source: dict, names: object) -> bool:
+    """True where the column of a source, or the one its path begins in, is among the names."""
+    return source["column"] in names or source["column"].split(".")[0] in names
+
+
+def value_at(row: dict, column: str) -> object:
+    """The value of a column, or of the field that a path leads to; None where there is none."""
+    if column in row:
+        return row[column]
+    value: object = row
+    for name in column.split("."):
+        value = field_of(value, name)
+    return value
+
+
+def field_of(value: object, name: str) -> object:
+    """The field of an object, also of one in a text, an item of a list, or a pair's value."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return None
+    if isinstance(value, dict):
+        return value.get(name)
+    if not isinstance(value, list):
+        return None
+    if name.isdecimal() and int(name) < len(value):
+        return value[int(name)]
+    for pair in value:
+        if isinstance(pair, dict) and pair.get("key") == name:
+            found = pair.get("value")
+            if isinstance(found, dict):
+                kinds = [found.get(f"{kind}_value") for kind in TYPED_VALUES]
+                return next((typed for typed in kinds if typed is not None), found)
+            return found
+    return None
 
 
 def staging_module(name: str) -> ModuleType:

@@ -27,10 +27,11 @@ from typing import IO
 import app
 import duckdb
 import zstandard
-from app import sql_text, staging_module
+from app import sql_text, staging_module, value_at
 
 # of a place with the id in it, as many are named
 SHOWN = 10
+OWN_USER_ID = [{"column": "user_id"}]
 
 
 landing_files = staging_module("base_app__landing_files")
@@ -61,51 +62,56 @@ def written_anew(path: Path) -> Iterator[IO[bytes]]:
         new.unlink(missing_ok=True)
 
 
-def erase_from_parquet(path: Path, column: str, user: str) -> int:
+def erase_from_parquet(path: Path, sources: list[dict], user: str) -> int:
     """Write the file anew without the person's rows. Returns how many went."""
     with duckdb.connect() as connection:
-        rows = f"read_parquet({sql_text(str(path))})"
-        columns = dict(
-            connection.execute(
-                f"select column_name, column_type from (describe from {rows})"
-            ).fetchall()
-        )
-        if column not in columns:
-            return 0
-        quoted = '"' + column.replace('"', '""') + '"'
-        text = f"try(decode({quoted}))" if columns[column] == "BLOB" else f"{quoted}::varchar"
-        [(count,)] = connection.execute(
-            f"select count(*) from {rows} where {text} = ?", [user]
-        ).fetchall()
-        if count:
+        rows = f"read_parquet({sql_text(str(path))}, file_row_number = true)"
+        described = f"select column_name, column_type from (describe from {rows})"
+        columns = dict(connection.execute(described).fetchall())
+        going: set[int] = set()
+        for source in sources:
+            column = source["column"]
+            head = column if column in columns else column.split(".")[0]
+            if head not in columns:
+                continue
+            quoted = '"' + head.replace('"', '""') + '"'
+            text = f"try(decode({quoted}))" if columns[head] == "BLOB" else f"{quoted}::varchar"
+            query = f"select file_row_number, {quoted} from {rows} where contains({text}, ?)"
+            for number, value in connection.execute(query, [user]).fetchall():
+                if isinstance(value, bytes):
+                    value = value.decode("utf-8", "replace")
+                going |= {number} if str(value_at({head: value}, column)) == user else set()
+        if going:
             new = path.with_name(f".{path.name}.new")
             connection.execute(
-                f"copy (from {rows} where {text} is distinct from {sql_text(user)}) "
-                f"to {sql_text(str(new))} (format parquet, compression zstd)"
+                f"copy (select * exclude (file_row_number) from {rows} "
+                "where not list_contains(?, file_row_number)) "
+                f"to {sql_text(str(new))} (format parquet, compression zstd)",
+                [sorted(going)],
             )
             os.replace(new, path)
-    return count
+    return len(going)
 
 
-def is_of(payload: str, is_readable: bool, column: str, user: str) -> bool:
-    """True where the record is the person's, or nobody's and names them."""
+def is_of(payload: str, is_readable: bool, sources: list[dict], user: str) -> bool:
+    """True where the record is the person's by any source, or nobody's and names them."""
     row = None
     if is_readable:
         with contextlib.suppress(ValueError):
             row = json.loads(payload)
     if not isinstance(row, dict):
         return names(user).search(payload) is not None
-    return str(row.get(column)) == user
+    return any(str(value_at(row, source["column"])) == user for source in sources)
 
 
-def erase_from_text(path: Path, kind: str, column: str, user: str) -> int:
+def erase_from_text(path: Path, kind: str, sources: list[dict], user: str) -> int:
     """Write an ndjson or csv file anew without the person's records. Returns how many went."""
     going: set[int] = set()
     count = 0
     # a record ends at its number, and began after the one before, the header first
     last = lines_of_header(path) if kind == "csv" else 0
     for number, is_readable, payload in cut_records.file_records(str(path), kind, None):
-        if is_of(payload, is_readable, column, user):
+        if is_of(payload, is_readable, sources, user):
             going.update(range(last + 1, number + 1))
             count += 1
         last = number
@@ -138,15 +144,15 @@ def lines_of(stream: IO[bytes], kind: str) -> Iterator[bytes]:
         yield line.encode("utf-8", "surrogateescape")
 
 
-def erase_from_zone(pattern: str, column: str, user: str) -> tuple[int, int]:
+def erase_from_zone(pattern: str, sources: list[dict], user: str) -> tuple[int, int]:
     """Erase from the files of a landing zone. Returns (rows, files) that went or were changed."""
     count_rows = count_files = 0
     for name in landing_files.list_files(pattern) if pattern else []:
         kind = landing_files.file_format(name)
         if kind == "parquet":
-            count = erase_from_parquet(Path(name), column, user)
+            count = erase_from_parquet(Path(name), sources, user)
         elif kind in cut_records.RECORDS:
-            count = erase_from_text(Path(name), kind, column, user)
+            count = erase_from_text(Path(name), kind, sources, user)
         else:
             continue
         count_rows += count
@@ -170,7 +176,7 @@ def erase_from_live(folder: Path, user: str) -> int:
             shutil.rmtree(left, ignore_errors=True)
         (folder / "part.ndjson").unlink(missing_ok=True)
         outbox = folder / "outbox.ndjson"
-        return erase_from_text(outbox, "ndjson", "user_id", user) if outbox.exists() else 0
+        return erase_from_text(outbox, "ndjson", OWN_USER_ID, user) if outbox.exists() else 0
 
 
 def count_rows(connection: duckdb.DuckDBPyConnection, table: str, user: str) -> int:
@@ -256,14 +262,18 @@ def main() -> int:
     except ValueError as error:
         print(error)
         return 1
-    column = (given.get("event_columns") or {}).get("user_id", "user_id")
+    try:
+        sources = app.event_sources(given)["user_id"]
+    except ValueError as error:
+        print(error)
+        return 1
     try:
         messages = erase_from_live(live, user)
     except BlockingIOError:
         print(f"make live is at work in {live}: end it first.")
         return 1
-    rows, changed = erase_from_zone(events, column, user)
-    assignments, _ = erase_from_zone(ledger, "user_id", user)
+    rows, changed = erase_from_zone(events, sources, user)
+    assignments, _ = erase_from_zone(ledger, OWN_USER_ID, user)
     print(
         f"{rows:,} rows of this user taken out of {changed:,} files, "
         f"{assignments:,} assignments and {messages:,} messages; build the warehouse in full next"

@@ -8,6 +8,8 @@
 {% set text_columns = [
     'event_id', 'user_id', 'event_name', 'platform', 'app_version', 'city'
 ] %}
+{% set text_sources = [] %}
+{% for column in text_columns %}{% do text_sources.extend(landed_sources(column)) %}{% endfor %}
 {% set parquet_groups = parquet_file_groups(ref('base_app__files'), is_loaded_now()) %}
 {% set has_event_ids = landed_columns_checked(ref('base_app__files')) %}
 
@@ -48,12 +50,10 @@ text_rows as (
         is_readable,
         case when is_readable then payload end as json,
         {% for column in text_columns %}
-        json_extract_string(json, {{ json_path(landed_name(column)) }}) as {{ column }},
+        {{ json_text(landed_sources(column), 'json') }} as {{ column }},
         {% endfor %}
-        {{ timestamp_from_json('json', json_path(landed_name('event_time'))) }}
-            as event_at,
-        {{ timestamp_from_json('json', json_path(landed_name('received_at'))) }}
-            as received_at
+        {{ json_timestamp(landed_sources('event_time'), 'json') }} as event_at,
+        {{ json_timestamp(landed_sources('received_at'), 'json') }} as received_at
     from text_records_read
 
 ),
@@ -84,22 +84,22 @@ parquet_rows_{{ loop.index }} as (
     select
         filename as file_name,
         file_row_number,
-        {{ parquet_is_readable(text_columns, group.types) }} as is_readable,
-        {{ parquet_timestamp('event_time', group.types) }} as event_at,
-        {{ parquet_timestamp('received_at', group.types) }} as received_at,
+        {{ parquet_is_readable(text_sources, group.types) }} as is_readable,
+        {{ parquet_timestamp(landed_sources('event_time'), group.types) }} as event_at,
+        {{ parquet_timestamp(landed_sources('received_at'), group.types) }} as received_at,
         {% if has_event_ids %}
-        {{ parquet_text('event_id', group.types) }} as event_id,
+        {{ parquet_text(landed_sources('event_id'), group.types) }} as event_id,
         {% else %}
         {{ row_hash(parquet_payload(group.types), 'event_at') }} as event_id,
         {% endif %}
-        {{ parquet_text('user_id', group.types) }} as user_id,
-        {{ parquet_text('event_name', group.types) }} as event_name,
-        {{ parquet_text('platform', group.types) }} as platform,
-        {{ parquet_text('app_version', group.types) }} as app_version,
-        {{ parquet_text('city', group.types) }} as city
+        {{ parquet_text(landed_sources('user_id'), group.types) }} as user_id,
+        {{ parquet_text(landed_sources('event_name'), group.types) }} as event_name,
+        {{ parquet_text(landed_sources('platform'), group.types) }} as platform,
+        {{ parquet_text(landed_sources('app_version'), group.types) }} as app_version,
+        {{ parquet_text(landed_sources('city'), group.types) }} as city
     from
         read_parquet(
-            {{ file_list(group.file_names) }}, filename = true, file_row_number = true
+            {{ text_list(group.file_names) }}, filename = true, file_row_number = true
         )
 
 ),

@@ -4,6 +4,8 @@
     'assignment_id', 'intervention', 'unit', 'user_id', 'session_id', 'stage', 'arm',
     'planned_treated_share'
 ] %}
+{% set text_sources = [] %}
+{% for column in text_columns %}{% do text_sources.extend(own_source(column)) %}{% endfor %}
 {% set parquet_groups = parquet_file_groups(
     ref('base_app__landing_files'), "landing_zone = 'interventions'"
 ) %}
@@ -44,10 +46,10 @@ text_rows as (
         file_row_number,
         is_readable,
         {% for column in text_columns %}
-        json_extract_string(json, {{ json_path(column) }}) as {{ column }},
+        {{ json_text(own_source(column), 'json') }} as {{ column }},
         {% endfor %}
-        {{ timestamp_from_json('json', json_path('assigned_at')) }} as assigned_at,
-        {{ timestamp_from_json('json', json_path('received_at')) }} as received_at,
+        {{ json_timestamp(own_source('assigned_at'), 'json') }} as assigned_at,
+        {{ json_timestamp(own_source('received_at'), 'json') }} as received_at,
         payload
     from text_records_as_json
 
@@ -60,16 +62,16 @@ parquet_rows_{{ loop.index }} as (
     select
         filename as file_name,
         file_row_number,
-        {{ parquet_is_readable_named(text_columns, group.types) }} as is_readable,
+        {{ parquet_is_readable(text_sources, group.types) }} as is_readable,
         {% for column in text_columns %}
-        {{ parquet_text_named(column, group.types) }} as {{ column }},
+        {{ parquet_text(own_source(column), group.types) }} as {{ column }},
         {% endfor %}
-        {{ parquet_timestamp_named('assigned_at', group.types) }} as assigned_at,
-        {{ parquet_timestamp_named('received_at', group.types) }} as received_at,
+        {{ parquet_timestamp(own_source('assigned_at'), group.types) }} as assigned_at,
+        {{ parquet_timestamp(own_source('received_at'), group.types) }} as received_at,
         {{ parquet_payload(group.types) }} as payload
     from
         read_parquet(
-            {{ file_list(group.file_names) }}, filename = true, file_row_number = true
+            {{ text_list(group.file_names) }}, filename = true, file_row_number = true
         )
 
 ),

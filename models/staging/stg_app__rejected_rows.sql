@@ -94,7 +94,7 @@ rejected_rows_with_payload as (
         {{ parquet_payload(group.types, 'landed') }} as payload
     from
         read_parquet(
-            {{ file_list(group.file_names) }}, filename = true, file_row_number = true
+            {{ text_list(group.file_names) }}, filename = true, file_row_number = true
         ) as landed
     inner join rejected_rows_in_files as rejected
         on

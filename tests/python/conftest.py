@@ -36,12 +36,13 @@ build_step = load(ROOT / "steps" / "build.py")
 
 
 class Build:
-    """What a dbt command did: did it succeed, what it printed, the file it wrote."""
+    """What a dbt command did: did it succeed, what it printed, the file it wrote, its result."""
 
-    def __init__(self, success, output, warehouse):
+    def __init__(self, success, output, warehouse, result=None):
         self.success = success
         self.output = output
         self.warehouse = warehouse
+        self.result = result
 
     def rows(self, query):
         """Rows of a query on the warehouse, as dicts."""
@@ -73,8 +74,13 @@ def run_dbt(
     seeds="seeds",
     dbt_vars=None,
     target=None,
+    manifest=None,
 ):
-    """Run dbt in this process; the same file for every build keeps its parsing cached."""
+    """Run dbt in this process; the same file for every build keeps its parsing cached.
+
+    With a manifest, what `dbt parse` returned for this environment, it parses nothing: for vars
+    that only change what models compile to.
+    """
     command = [*arguments, "--target-path", str(target or Path(warehouse).parent / "target")]
     if dbt_vars:
         command += ["--vars", yaml.safe_dump(dbt_vars)]
@@ -91,12 +97,13 @@ def run_dbt(
     ):
         # dbt writes its manifest out twice a run, for nobody here
         command.append("--no-write-json")
-        result = dbtRunner().invoke([*command, "--log-path", str(Path(warehouse).parent / "logs")])
+        command += ["--log-path", str(Path(warehouse).parent / "logs")]
+        result = dbtRunner(manifest=manifest and manifest.deepcopy()).invoke(command)
     # dbt keeps its connection for the next command in this process; readers need it gone
     if DuckDBConnectionManager._ENV:
         DuckDBConnectionManager._ENV.close()
         DuckDBConnectionManager._ENV = None
-    return Build(result.success, printed.getvalue(), warehouse)
+    return Build(result.success, printed.getvalue(), warehouse, result.result)
 
 
 @pytest.fixture(scope="session")

@@ -565,7 +565,7 @@ def test_the_environment_gives_the_defaults(landing, run, monkeypatch):
         ),
         (
             ["--vars", "{event_columns: []}"],
-            "event_columns does not map our names to the input's, like {user_id: distinct_id}.\n",
+            "The var event_columns is '[]'; write it like {user_id: distinct_id}.\n",
         ),
         (["--vars", "{"], None),
         (["--vars", "just text"], None),
