@@ -88,16 +88,15 @@
     {{ sql_text('$."' ~ (name | replace('\\', '\\\\') | replace('"', '\\"')) ~ '"') }}
 {%- endmacro %}
 
-{# The field of a JSON value: of an object by its name, also where the object is written in a
-   text; of a list by its number; of a list of pairs of key and value by the key, where the value
-   may be an object of one typed value, as GA4 has it. #}
+{# The field of a JSON value, also of one that is written in a text: of an object by its name; of
+   a list by its number; of a list of pairs of key and value by the key, where the value may be
+   an object of one typed value, as GA4 has it. #}
 {% macro json_field(json, name) -%}
-    list_transform([{{ json }}], lambda value: coalesce(
+    list_transform([{{ json_in_text('json_extract_string(' ~ json ~ ", '$')") }}], lambda value: coalesce(
         json_extract(value, {{ json_path(name) }}),
         {%- if modules.re.fullmatch('[0-9]+', name) %}
         json_extract(value, '$[{{ name }}]'),
         {%- endif %}
-        json_extract({{ json_in_text("json_extract_string(value, '$')") }}, {{ json_path(name) }}),
         list_transform(
             list_filter(
                 cast(case when json_type(value) = 'ARRAY' then value end as json[]),
