@@ -72,8 +72,8 @@ check: land
 	    $(PYTHON) landing/check.py --out $(CHECKS) --vars '$(VARS)'
 
 build: check
-	@$(STEP) build --inputs models macros tests/generic tests/macros tests/marts tests/sessions dbt_project.yml profiles.yml steps/build.py $(DROPOFF_SEEDS) $(EVENT_FILES) $(LEDGER_FILES) \
-	    --env DROPOFF_EVENTS DROPOFF_INTERVENTIONS DROPOFF_SALT --outputs $(DROPOFF_WAREHOUSE) -- $(PYTHON) steps/build.py --vars '$(VARS)' $(if $(FULL),--full-refresh)
+	@$(STEP) build --inputs models macros tests/generic tests/macros tests/marts tests/sessions dbt_project.yml profiles.yml steps/build.py $(DROPOFF_SEEDS) $(EVENT_FILES) $(LEDGER_FILES) "$(DROPOFF_IDENTITIES)" \
+	    --env DROPOFF_EVENTS DROPOFF_INTERVENTIONS DROPOFF_IDENTITIES DROPOFF_SALT --outputs $(DROPOFF_WAREHOUSE) -- $(PYTHON) steps/build.py --vars '$(VARS)' $(if $(FULL),--full-refresh)
 
 reports: build
 	@$(STEP) reports --inputs reports $(DROPOFF_WAREHOUSE) --env DROPOFF_WAREHOUSE --outputs reports/build -- \
@@ -129,7 +129,7 @@ bench-live: setup
 	@$(MAKE) --no-print-directory performance-page
 
 # the tests are about the demo, whatever app the environment names
-TEST := env -u DROPOFF_EVENTS -u DROPOFF_INTERVENTIONS -u DROPOFF_SEEDS -u DROPOFF_WAREHOUSE -u DROPOFF_BUILD_FILE $(MAKE) --no-print-directory
+TEST := env -u DROPOFF_EVENTS -u DROPOFF_INTERVENTIONS -u DROPOFF_IDENTITIES -u DROPOFF_SEEDS -u DROPOFF_WAREHOUSE -u DROPOFF_BUILD_FILE $(MAKE) --no-print-directory
 
 test-fast:
 	@$(TEST) VARS= SEED=1 SCALE=1 build

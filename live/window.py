@@ -28,7 +28,7 @@ from build import files_of, remove, trouble  # noqa: E402
 DBT = Path(sys.executable).with_name("dbt")
 MEMORY_LIMIT = "1GB"
 # what the window gives the models instead of making it of the landing zone as a whole
-GIVEN = {"base_app__files", "base_app__rows", "fitted_drop_risk"}
+GIVEN = {"base_app__files", "base_app__rows", "fitted_drop_risk", "stg_identities__people"}
 # stands in the compiled SQL where the moment of the renewal belongs
 NOW = "2999-12-31 23:59:59"
 # users with the newest rows are in each renewal: as_of is the newest of them that staging keeps
@@ -222,6 +222,9 @@ class Window:
         create_schemas(self.connection, "live")
         self.run(
             "create table live.fitted.fitted_drop_risk as from base.fitted.fitted_drop_risk;"
+            # a mapping that is new counts from the next build on
+            "create view live.staging.stg_identities__people as "
+            "from base.staging.stg_identities__people;"
             "create table store.files as select file_number, file_name "
             "from base.staging.base_app__files;"
             "create table store.batch_users(user_id varchar)"
@@ -303,6 +306,21 @@ class Window:
         for user in users:
             self.shared[user].update(users)
 
+    def ids_of_people(self, users: set[str]) -> set[str]:
+        """All ids of the people who have one of these."""
+        return set(
+            self.texts(
+                "with people as materialized ("
+                "select user_id from live.staging.stg_identities__people "
+                "where anonymous_id in (select unnest($users)) "
+                "or user_id in (select unnest($users))"
+                ") select user_id from people union "
+                "select anonymous_id from live.staging.stg_identities__people "
+                "where user_id in (select user_id from people)",
+                {"users": sorted(users)},
+            )
+        )
+
     def make(self, name: str, now: str) -> None:
         """Run a model's SQL, judged by the clock `now`."""
         kind = "view" if self.models.materialized[name] == "view" else "table"
@@ -369,9 +387,9 @@ class Window:
             self.run(
                 "insert into store.rows select 0, "
                 "row_number() over () + (select count(*) from store.rows), true, event_at, "
-                "case when has_valid_received_at then received_at end, event_id, user_id, "
+                "case when has_valid_received_at then received_at end, event_id, landed_user_id, "
                 "event_name, platform, app_version, city from base.staging.stg_app__events "
-                f"where user_id in ({listed})"
+                f"where landed_user_id in ({listed})"
             )
             self.known |= unknown
         self.run("truncate store.batch_users")
@@ -406,6 +424,7 @@ class Window:
             reached = set(users)
             for user in users:
                 reached |= self.shared.get(user, set())
+            reached |= self.ids_of_people(users)
             if reached != users:
                 users = reached
                 continue

@@ -148,13 +148,23 @@
     {{ env_var('DROPOFF_INTERVENTIONS', 'landing/interventions' if landing() == 'landing/events' else '') }}
 {%- endmacro %}
 
+{# who is whom: anonymous ids of people who are known by now #}
+{% macro identities() -%}
+    {{ env_var('DROPOFF_IDENTITIES', '') }}
+{%- endmacro %}
+
 {# a folder that is not there or empty is a ledger without assignments; a glob or a file that
-   finds nothing is a wrong setting #}
-{% macro check_interventions() %}
-    {% set is_no_folder = modules.re.search('[*?[]|[.](parquet|csv|ndjson|jsonl|json)([.](gz|zst))?$', interventions()) %}
-    {% if execute and is_no_folder and not is_file_there(interventions()) %}
+   finds nothing is a wrong setting; and so with identities #}
+{% macro check_small_zones() %}
+    {% do check_small_zone(interventions(), 'DROPOFF_INTERVENTIONS', 'there is no ledger') %}
+    {% do check_small_zone(identities(), 'DROPOFF_IDENTITIES', 'nobody has two ids') %}
+{% endmacro %}
+
+{% macro check_small_zone(zone, name, nothing) %}
+    {% set is_no_folder = modules.re.search('[*?[]|[.](parquet|csv|ndjson|jsonl|json)([.](gz|zst))?$', zone) %}
+    {% if execute and is_no_folder and not is_file_there(zone) %}
         {% do stop(
-            "No file matches '" ~ interventions() ~ "'; set DROPOFF_INTERVENTIONS to a folder or a glob of parquet, ndjson or csv files, or to nothing where there is no ledger."
+            "No file matches '" ~ zone ~ "'; set " ~ name ~ " to a folder or a glob of parquet, ndjson or csv files, or to nothing where " ~ nothing ~ "."
         ) %}
     {% endif %}
 {% endmacro %}

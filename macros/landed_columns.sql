@@ -216,6 +216,70 @@
     cast(to_json(struct_pack({% for name in types %}{{ sql_name(name) }} := {{ prefix }}{{ sql_name(name) }}{{ ", " if not loop.last }}{% endfor %})) as varchar)
 {%- endmacro %}
 
+{# Every row of a landing zone that is small, its columns found under our own names and typed, with
+   its payload. #}
+{% macro rows_of_zone(zone, text_columns, time_columns) -%}
+{%- set in_zone = 'landing_zone = ' ~ sql_text(zone) -%}
+{%- set text_sources = [] -%}
+{%- for column in text_columns %}{% do text_sources.extend(own_source(column)) %}{% endfor -%}
+with
+
+text_records as (
+
+    select
+        file_name,
+        file_row_number,
+        is_readable and {{ is_json_object('payload') }} as is_readable,
+        payload
+    from {{ ref('base_app__cut_records') }}
+    where {{ in_zone }}
+
+),
+
+text_records_as_json as (
+
+    select
+        *,
+        case when is_readable then payload end as json
+    from text_records
+
+),
+
+text_rows as (
+
+    select
+        file_name,
+        file_row_number,
+        is_readable,
+        {% for column in text_columns %}
+        {{ json_text(own_source(column), 'json') }} as {{ column }},
+        {% endfor %}
+        {% for column in time_columns %}
+        {{ json_timestamp(own_source(column), 'json') }} as {{ column }},
+        {% endfor %}
+        payload
+    from text_records_as_json
+
+)
+
+select * from text_rows
+{% for group in parquet_file_groups(ref('base_app__landing_files'), in_zone) %}
+union all
+select
+    filename as file_name,
+    file_row_number,
+    {{ parquet_is_readable(text_sources, group.types) }} as is_readable,
+    {% for column in text_columns %}
+    {{ parquet_text(own_source(column), group.types) }} as {{ column }},
+    {% endfor %}
+    {% for column in time_columns %}
+    {{ parquet_timestamp(own_source(column), group.types) }} as {{ column }},
+    {% endfor %}
+    {{ parquet_payload(group.types) }} as payload
+from read_parquet({{ text_list(group.file_names) }}, filename = true, file_row_number = true)
+{% endfor %}
+{%- endmacro %}
+
 {# An id for rows that carry none: the row without received_at, its event_time in one form,
    its other values as text in the order of their names, nulls left out. #}
 {% macro row_hash(payload, event_time) -%}

@@ -34,6 +34,11 @@ def ledger() -> str:
     return os.environ.get("DROPOFF_INTERVENTIONS", default)
 
 
+def identities() -> str:
+    """The landing zone that says who is whom; empty where there is none."""
+    return os.environ.get("DROPOFF_IDENTITIES", "")
+
+
 def warehouse() -> Path:
     """The DuckDB file that builds write."""
     return Path(os.environ.get("DROPOFF_WAREHOUSE") or "warehouse.duckdb")

@@ -1,5 +1,5 @@
 {# Files that are new, or not what they were when the last build read them; of the
-   ledger all, since it is small and its tables are made anew in each build. #}
+   ledger and of identities all, since they are small and made anew in each build. #}
 with
 
 landing_files as (
@@ -19,7 +19,7 @@ arrived_files as (
             and landing_files.size_bytes = files_before.size_bytes
             and landing_files.modified_ns = files_before.modified_ns
     where
-        landing_files.landing_zone = 'interventions'
+        landing_files.landing_zone != 'events'
         or files_before.file_name is null
     {% endif %}
 

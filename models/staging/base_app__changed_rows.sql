@@ -1,5 +1,6 @@
-{# Rows that came, went, or have become the first or a later copy since the last build:
-   what has to be done again hangs on them. Empty where everything is done anew. #}
+{# Rows that came, went, have become the first or a later copy, or somebody else's since
+   the last build: what has to be done again hangs on them. A row that changed hands is
+   there for both. Empty where everything is done anew. #}
 with
 
 gone_rows as (
@@ -26,7 +27,13 @@ files as (
 
 ),
 
-changed_rows as (
+people as (
+
+    select * from {{ ref('base_app__people') }}
+
+),
+
+touched_rows as (
 
     select * from gone_rows
     {% if is_incremental_build() %}
@@ -47,7 +54,46 @@ changed_rows as (
         event_at,
         received_at
     from repeated_rows
+    union all
+    select
+        user_number,
+        event_code,
+        event_at,
+        received_at
+    from accepted_rows
+    where
+        user_number in (
+            select people.user_number from people
+            where people.person_number != people.person_number_before
+        )
     {% endif %}
+
+),
+
+people_now_and_before as (
+
+    select
+        user_number,
+        person_number
+    from people
+    union
+    select
+        user_number,
+        person_number_before as person_number
+    from people
+
+),
+
+changed_rows as (
+
+    select
+        touched_rows.* replace (
+            coalesce(people_now_and_before.person_number, touched_rows.user_number)
+                as user_number
+        )
+    from touched_rows
+    left join people_now_and_before
+        on touched_rows.user_number = people_now_and_before.user_number
 
 )
 

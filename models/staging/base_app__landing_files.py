@@ -78,6 +78,7 @@ def model(dbt: Any, session: duckdb.DuckDBPyConnection) -> pa.Table:  # noqa: AN
     zones = {
         "events": dbt.config.get("landing"),
         "interventions": dbt.config.get("interventions"),
+        "identities": dbt.config.get("identities"),
     }
     rows = []
     for zone, landing in zones.items():

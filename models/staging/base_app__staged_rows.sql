@@ -1,7 +1,7 @@
 {# a view: the accepted rows are stored once #}
 {{ config(materialized='view') }}
 
-{# The accepted rows but for the later copies. #}
+{# The accepted rows but for the later copies, each the person's who did it. #}
 with
 
 accepted_rows as (
@@ -16,10 +16,22 @@ copies as (
 
 ),
 
+people as (
+
+    select * from {{ ref('base_app__people') }}
+
+),
+
 staged_rows as (
 
-    select accepted_rows.*
+    select
+        accepted_rows.* replace (
+            coalesce(people.person_number, accepted_rows.user_number) as user_number
+        ),
+        accepted_rows.user_number as landed_user_number
     from accepted_rows
+    left join people
+        on accepted_rows.user_number = people.user_number
     where
         not exists (
             select 1

@@ -10,11 +10,32 @@ landed_rows as (
 
 ),
 
-arrived_values as (
+people as (
+
+    select * from {{ ref('stg_identities__people') }}
+
+),
+
+landed_values as (
 
     select distinct user_id
     from landed_rows
     where user_id is not null
+
+),
+
+{# people whose own id may never have landed #}
+arrived_values as (
+
+    select user_id from landed_values
+    union
+    select people.user_id
+    from people
+    where
+        people.anonymous_id in (select landed_values.user_id from landed_values)
+        {% if is_incremental_build() %}
+        or people.anonymous_id in (select users.user_id from {{ this }} as users)
+        {% endif %}
 
 ),
 

@@ -32,6 +32,7 @@ staged_events as (
     select
         {{ event_id_of('staged_rows') }} as event_id,
         users.user_id,
+        landed_users.user_id as landed_user_id,
         event_names.event_name,
         contexts.platform,
         contexts.app_version,
@@ -44,6 +45,8 @@ staged_events as (
     from staged_rows
     inner join users
         on staged_rows.user_number = users.user_number
+    inner join users as landed_users
+        on staged_rows.landed_user_number = landed_users.user_number
     inner join event_names
         on staged_rows.event_code = event_names.event_code
     inner join contexts

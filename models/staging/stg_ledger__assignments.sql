@@ -6,21 +6,29 @@ judged_rows as (
 
 ),
 
+people as (
+
+    select * from {{ ref('stg_identities__people') }}
+
+),
+
 assignments as (
 
     select
-        assignment_id,
-        intervention,
-        unit,
-        user_id,
-        session_id,
-        stage,
-        arm,
-        planned_treated_share,
-        assigned_at,
-        received_at
+        judged_rows.assignment_id,
+        judged_rows.intervention,
+        judged_rows.unit,
+        coalesce(people.user_id, judged_rows.user_id) as user_id,
+        judged_rows.session_id,
+        judged_rows.stage,
+        judged_rows.arm,
+        judged_rows.planned_treated_share,
+        judged_rows.assigned_at,
+        judged_rows.received_at
     from judged_rows
-    where reject_reason is null
+    left join people
+        on judged_rows.user_id = people.anonymous_id
+    where judged_rows.reject_reason is null
 
 )
 

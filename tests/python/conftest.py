@@ -18,6 +18,7 @@ DEMO_EVENTS = ROOT / "landing" / "events"
 SETTINGS = (
     "DROPOFF_EVENTS",
     "DROPOFF_INTERVENTIONS",
+    "DROPOFF_IDENTITIES",
     "DROPOFF_SEEDS",
     "DROPOFF_WAREHOUSE",
     "DROPOFF_BUILD_FILE",
@@ -71,6 +72,7 @@ def run_dbt(
     *arguments,
     events=DEMO_EVENTS,
     interventions="",
+    identities="",
     seeds="seeds",
     dbt_vars=None,
     target=None,
@@ -89,6 +91,7 @@ def run_dbt(
         environment(
             DROPOFF_EVENTS=events,
             DROPOFF_INTERVENTIONS=interventions,
+            DROPOFF_IDENTITIES=identities,
             DROPOFF_SEEDS=seeds,
             DROPOFF_WAREHOUSE=warehouse,
         ),

@@ -1,0 +1,36 @@
+{# counted apart from the models: parquet by its footers, text by its records #}
+{% set parquet_groups = parquet_file_groups(
+    ref('base_app__landing_files'), "landing_zone = 'identities'"
+) %}
+with
+
+landed as (
+
+    select count(*) as count_rows
+    from {{ ref('base_app__cut_records') }}
+    where landing_zone = 'identities'
+    {% for group in parquet_groups %}
+    union all
+    select coalesce(sum(num_rows), 0) as count_rows
+    from parquet_file_metadata({{ text_list(group.file_names) }})
+    {% endfor %}
+
+),
+
+judged as (
+
+    select
+        (select count(*) from {{ ref('stg_identities__people') }}) as count_mapped,
+        (
+            select count(*) from {{ ref('stg_identities__rejected_rows') }}
+        ) as count_rejected,
+        (select sum(count_rows) from {{ ref('fct_identity_health') }}) as count_told,
+        (select sum(count_rows) from landed) as count_landed
+
+)
+
+select *
+from judged
+where
+    count_landed != count_mapped + count_rejected
+    or count_landed != count_told
