@@ -14,7 +14,7 @@
 #   make new-app NAME=shop   a first settings folder for what lies in DROPOFF_EVENTS (OUT=apps/shop)
 #
 # Another app: DROPOFF_EVENTS, DROPOFF_SEEDS and DROPOFF_WAREHOUSE, DROPOFF_INTERVENTIONS where there
-# is a ledger, and VARS for dbt's vars.
+# is a ledger, DROPOFF_IDENTITIES where people have several ids, and VARS for dbt's vars.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -100,10 +100,7 @@ demo-live: reports
 
 erase: setup
 	@test -n "$(WHO)" || { echo "Name whom to erase: make erase WHO=<user id>"; exit 1; }
-	@$(STEP) erase -- $(PYTHON) steps/erase.py "$(WHO)" --vars '$(VARS)'
-	@rm -f logs/erase.log
-	@$(MAKE) --no-print-directory reports FULL=1
-	@$(PYTHON) steps/erase.py "$(WHO)" --prove
+	@$(PYTHON) steps/erase.py "$(WHO)" --vars '$(VARS)' --then '$(MAKE) --no-print-directory reports FULL=1'
 
 lint: setup
 	@$(STEP) lint -- sh -c 'ruff check . && ruff format --check . && DROPOFF_WAREHOUSE=target/lint.duckdb sqlfluff lint --disable-progress-bar models tests'

@@ -1,12 +1,13 @@
 """Erase one person, and prove that they are gone.
 
-    python steps/erase.py USER_ID [--vars YAML]    take their rows out of landing zone and ledger
+    python steps/erase.py USER_ID [--vars YAML]    take their rows out of all landing zones
     python steps/erase.py USER_ID --prove          look for the id in every file and table
 
 The first leaves the warehouse to `make build FULL=1`, which makes a new file without them, and the
-pages to `make reports`: `make erase WHO=…` does all of it. A row goes where its user is this one,
-and where nobody can read it and it names the id. The second ends with an error where the id is left
-anywhere, such as in the properties of somebody else's row, and says where.
+pages to `make reports`: `make erase WHO=…` does all of it, by --then, and proves it in the end. A
+row goes where its user is this one, or has another id of the same person, and where nobody can read
+it and it names the id. The second ends with an error where an id is left anywhere, such as in the
+properties of somebody else's row, and says where.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +34,7 @@ from app import sql_text, staging_module, value_at
 # of a place with the id in it, as many are named
 SHOWN = 10
 OWN_USER_ID = [{"column": "user_id"}]
+MAPPED_IDS = [{"column": "anonymous_id"}, {"column": "user_id"}]
 
 
 landing_files = staging_module("base_app__landing_files")
@@ -227,58 +230,100 @@ def files_below(folder: Path) -> list[Path]:
     return sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix != ".br")
 
 
+def ids_of(user: str, warehouse: Path) -> list[str]:
+    """All ids of the person who has this one, as far as the last build knew; this one first."""
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        others = connection.execute(
+            """
+            with people as (from staging.stg_identities__people),
+            persons as (select user_id from people where $user in (anonymous_id, user_id))
+            select user_id from persons
+            union
+            select anonymous_id from people where user_id in (from persons)
+            order by 1
+            """,
+            {"user": user},
+        ).fetchall()
+    return [user, *(other for (other,) in others if other != user)]
+
+
+def prove(ids: list[str]) -> int:
+    """Look for the ids everywhere. Returns 0 where none is left, else 1; says so either way."""
+    warehouse = app.warehouse()
+    zones = [zone for zone in (app.events(), app.ledger(), app.identities()) if zone]
+    landed = [Path(name) for zone in zones for name in landing_files.list_files(zone)]
+    beside = [warehouse, Path(f"{warehouse.with_suffix('')}.checks.ndjson")]
+    below = [app.live_folder(), Path("reports/build"), Path("reports/.evidence/meta"), Path("logs")]
+    files = landed + [p for p in beside if p.exists()]
+    files += [file for folder in below if folder.is_dir() for file in files_below(folder)]
+    left = {
+        place: count
+        for path in files
+        for who in ids
+        for place, count in found_in(path, who).items()
+    }
+    if left:
+        shown = ", ".join(f"{place} ({count})" for place, count in list(left.items())[:SHOWN])
+        print(f"The id is still in {len(left)} places: {shown}.")
+        return 1
+    print(f"No trace of this user in {len(files):,} files.")
+    return 0
+
+
+def erase(ids: list[str], sources: list[dict]) -> int:
+    """Take the rows of a person out of the landing zones and of what live keeps. Returns 0 or 1."""
+    live = app.live_folder()
+    rows = changed = assignments = messages = mappings = 0
+    for who in ids:
+        try:
+            messages += erase_from_live(live, who)
+        except BlockingIOError:
+            print(f"make live is at work in {live}: end it first.")
+            return 1
+        found = erase_from_zone(app.events(), sources, who)
+        rows, changed = rows + found[0], changed + found[1]
+        assignments += erase_from_zone(app.ledger(), OWN_USER_ID, who)[0]
+        mappings += erase_from_zone(app.identities(), MAPPED_IDS, who)[0]
+    of_ids = f" under {len(ids)} ids" if len(ids) > 1 else ""
+    print(
+        f"{rows:,} rows of this user{of_ids} taken out of {changed:,} files, "
+        f"{assignments:,} assignments, {mappings:,} mappings and {messages:,} messages; "
+        "build the warehouse in full next"
+    )
+    return 0
+
+
 def main() -> int:
     """Erase or prove. Returns 0, or 1 after a sentence that says what is left or why not."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("user", metavar="USER_ID")
     parser.add_argument("--vars", default="", help="dbt's vars, as YAML")
     parser.add_argument("--prove", action="store_true", help="look for the id everywhere")
+    parser.add_argument("--then", default="", help="what builds all anew, before the proof")
     options = parser.parse_args()
-    user = options.user
-    if not user.strip():
+    ids = [options.user]
+    if not options.user.strip():
         print("The user id is blank: name whom to erase.")
         return 1
-    events, ledger = app.events(), app.ledger()
-    warehouse, live = app.warehouse(), app.live_folder()
-    if options.prove:
-        zones = [zone for zone in (events, ledger) if zone]
-        landed = [Path(name) for zone in zones for name in landing_files.list_files(zone)]
-        beside = [warehouse, Path(f"{warehouse.with_suffix('')}.checks.ndjson")]
-        below = [live, Path("reports/build"), Path("reports/.evidence/meta"), Path("logs")]
-        files = landed + [p for p in beside if p.exists()]
-        files += [file for folder in below if folder.is_dir() for file in files_below(folder)]
-        left: dict[str, int] = {}
-        for path in files:
-            left |= found_in(path, user)
-        if left:
-            shown = ", ".join(f"{place} ({count})" for place, count in list(left.items())[:SHOWN])
-            print(f"The id is still in {len(left)} places: {shown}.")
+    if app.identities():
+        try:
+            ids = ids_of(options.user, app.warehouse())
+        except duckdb.Error:
+            print(
+                f"{app.warehouse()} does not say which other ids are this user's: run make build."
+            )
             return 1
-        print(f"No trace of this user in {len(files):,} files.")
-        return 0
-
+    if options.prove:
+        return prove(ids)
     try:
-        given = app.given_vars(options.vars)
+        sources = app.event_sources(app.given_vars(options.vars))["user_id"]
     except ValueError as error:
         print(error)
         return 1
-    try:
-        sources = app.event_sources(given)["user_id"]
-    except ValueError as error:
-        print(error)
-        return 1
-    try:
-        messages = erase_from_live(live, user)
-    except BlockingIOError:
-        print(f"make live is at work in {live}: end it first.")
-        return 1
-    rows, changed = erase_from_zone(events, sources, user)
-    assignments, _ = erase_from_zone(ledger, OWN_USER_ID, user)
-    print(
-        f"{rows:,} rows of this user taken out of {changed:,} files, "
-        f"{assignments:,} assignments and {messages:,} messages; build the warehouse in full next"
-    )
-    return 0
+    code = erase(ids, sources)
+    if not code and options.then:
+        code = subprocess.run(options.then, shell=True, check=False).returncode or prove(ids)
+    return code
 
 
 if __name__ == "__main__":

@@ -61,8 +61,9 @@ def app(tmp_path):
     return tmp_path
 
 
-def erase(app, *arguments):
+def erase(app, *arguments, identities=""):
     environment = os.environ | {
+        "DROPOFF_IDENTITIES": identities,
         "DROPOFF_EVENTS": str(app / "landing"),
         "DROPOFF_INTERVENTIONS": str(app / "ledger"),
         "DROPOFF_WAREHOUSE": str(app / "w.duckdb"),
@@ -99,7 +100,8 @@ def test_a_person_who_is_erased_is_nowhere_and_nobody_else_lost_a_row(app):
     done = erase(app, GONE)
     assert done.returncode == 0, done.stderr
     # two rows in each of five files, and a broken one in each that can hold it
-    assert "13 rows of this user taken out of 5 files, 1 assignments and 1 messages" in done.stdout
+    assert "13 rows of this user taken out of 5 files, 1 assignments, " in done.stdout
+    assert ", 0 mappings and 1 messages; " in done.stdout
     for name, text in before.items():
         kept = "".join(
             line
@@ -129,6 +131,29 @@ def test_a_person_who_is_erased_is_nowhere_and_nobody_else_lost_a_row(app):
     assert (proved.returncode, proved.stdout[:24]) == (0, "No trace of this user in"), proved.stdout
     # the search finds who is there
     assert "marts.fct_sessions" in erase(app, "anna-170", "--prove").stdout
+
+
+@pytest.mark.slow
+def test_a_person_is_erased_under_all_their_ids(app):
+    (app / "who.csv").write_text(f"anonymous_id,user_id\n{GONE},zoe\nanna-170,eve\n")
+    asked = erase(app, GONE, identities="who.csv")
+    assert "does not say which other ids are this user's: run make build." in asked.stdout
+    zones = {"events": app / "landing", "identities": app / "who.csv"}
+    assert run_dbt(app / "w.duckdb", "run", "--select", "+stg_app__events", **zones).success
+    with duckdb.connect(str(app / "w.duckdb")) as connection:
+        assert connection.execute(
+            "select distinct user_id from staging.stg_app__events order by 1"
+        ).fetchall() == [("ben",), ("eve",), ("zoe",)]
+    # what builds all anew knows nobody any more
+    then = f"rm {app / 'w.duckdb'}"
+    done = erase(app, "zoe", "--then", then, identities="who.csv")
+    [erased, proved] = done.stdout.splitlines()
+    assert erased == (
+        "13 rows of this user under 2 ids taken out of 5 files, 1 assignments, 1 mappings and "
+        "1 messages; build the warehouse in full next"
+    )
+    assert proved.startswith("No trace of this user in ")
+    assert (app / "who.csv").read_text() == "anonymous_id,user_id\nanna-170,eve\n"
 
 
 def test_nobody_is_erased_by_a_blank_id_nor_while_live_is_at_work(app):

@@ -175,6 +175,20 @@ def test_the_live_view_is_what_a_build_says(tmp_path, monkeypatch):
         connection.register("before", before)
         connection.execute(f"copy (from before) to '{landing}/before.parquet'")
 
+    people = random.Random(8)
+    users = sorted({row["user_id"] for row in after if row["user_id"]})
+
+    def map_some(name):
+        """Some of those who come have another id, or a third that leads to it."""
+        lines = ["anonymous_id,user_id"]
+        for _ in range(25):
+            one, two, three = people.sample(users, 3)
+            lines += [f"{one},{two}", f"{two},{three}", f"{one},{three}"]
+        (tmp_path / "identities").mkdir(exist_ok=True)
+        (tmp_path / "identities" / name).write_text("\n".join(lines) + "\n")
+
+    map_some("a.csv")
+
     def build():
         models = ["+fct_active_sessions", "+fct_sessions", "stg_app__events"]
         models += ["+stg_ledger__assignments", "stg_ledger__rejected_rows"]
@@ -185,6 +199,7 @@ def test_the_live_view_is_what_a_build_says(tmp_path, monkeypatch):
             *models,
             events=landing,
             interventions=tmp_path / "ledger",
+            identities=tmp_path / "identities",
             dbt_vars=OPEN_FOR_LONG,
         )
         assert done.success, done.output
@@ -221,7 +236,9 @@ def test_the_live_view_is_what_a_build_says(tmp_path, monkeypatch):
         live.look()
     assert differing(build()) == []
 
-    # a build in between: the view goes on from it
+    # a build in between: the view goes on from it, and knows more people
+    map_some("b.csv")
+    build()
     live.looked_at_warehouse -= run.REBASE_SECONDS
     live.follow_the_warehouse()
     assert live.window.file_number == live.window.value("select max(file_number) from store.files")
