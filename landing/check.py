@@ -94,6 +94,8 @@ OLDEST_EVENT_TIME = "2000-01-01"
 FUTURE_TOLERANCE_SECONDS = 300
 # What lies beyond the years of a calendar is out of range all the same.
 FIRST_YEAR, LAST_YEAR = pd.Timestamp(1, 1, 1), pd.Timestamp(9999, 1, 1)
+# 9999-12-31 23:59:59.999999, as numbers are read
+LAST_MICROSECOND = 253_402_300_799_999_999
 
 ENDINGS = (".parquet", ".ndjson", ".jsonl", ".json", ".csv")
 UNFINISHED = (".part", ".tmp")
@@ -378,8 +380,9 @@ def as_times_of(series: pd.Series, source: Source) -> pd.Series:
     if not unit or pd.api.types.is_datetime64_any_dtype(dtype):
         return in_utc(as_times(series), source)
     number = pd.to_numeric(as_keys(series), errors="coerce")
-    microseconds = number * MICROSECONDS[unit]
-    microseconds = microseconds.clip(FIRST_YEAR.value // 1000, LAST_YEAR.value // 1000)
+    microseconds = number * MICROSECONDS[unit] // 1
+    # others are no times in this unit: perhaps in that of the next source
+    microseconds = microseconds.where(microseconds.between(0, LAST_MICROSECOND))
     times = microseconds.astype("Int64").astype("datetime64[us]")
     return in_utc(times.fillna(as_times(series.where(number.isna()))), source)
 

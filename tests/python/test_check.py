@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import zstandard
+from vendor_exports import EXPORTS
 
 ROOT = Path(__file__).parents[2]
 SPEC = importlib.util.spec_from_file_location("landing_check", ROOT / "landing" / "check.py")
@@ -183,6 +184,20 @@ def test_an_empty_file_is_noted(landing, run):
     events(0).to_parquet(landing / "b.parquet")
     (landing / "c.csv").write_text("user_id,event_name,event_time\n")
     assert run()[:2] == (0, "3 files checked, 3 expectations not met\n")
+
+
+@pytest.mark.parametrize("event_format", EXPORTS)
+def test_exports_of_other_tools_meet_what_is_expected_of_times(landing, run, event_format):
+    told = events().assign(platform="ios", app_version=None, city="Pune").to_dict("records")
+    for event in told:
+        for name in ("event_time", "received_at"):
+            event[name] = event[name].to_pydatetime()
+    for write in EXPORTS[event_format].values():
+        write(told, landing)
+    code, _, err = run("--vars", f"{{event_format: {event_format}}}")
+    assert (code, err) == (0, "")
+    unmet = {(row["expectation"], row["column_name"]) for row in rows_of() if not row["is_met"]}
+    assert unmet == set()
 
 
 # --- what stops the run --------------------------------------------------------------------------
