@@ -30,10 +30,12 @@ import pyarrow as pa
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "steps"))
-from app import staging_module  # noqa: E402
+from app import event_sources, is_found, project_vars, staging_module  # noqa: E402
 
 # About so many rows: a guess takes seconds, and no share of it would move by a percent.
 SAMPLE_ROWS = 1_000_000
+# Enough to tell one tool's export from another's.
+FORMAT_ROWS = 10_000
 # The usual silence between two visits, and the var starter_join_seconds.
 SILENCE_SECONDS, JOIN_SECONDS = 1_800, 60
 # Settings are read by people; names rarer than these are steps all the same.
@@ -51,7 +53,7 @@ MOST_STAGES, FEWEST_STAGES, MOST_CANDIDATES = 6, 3, 16
 PASSED_SHARE, KEPT_SHARE, KEPT_AT_LEAST = 0.5, 0.9, 0.5
 COMPLETED_SHARE, ONLY_AFTER_SHARE = 0.6, 0.8
 
-REQUIRED = ("user_id", "event_name", "event_time")
+REQUIRED, TIMES = ("user_id", "event_name", "event_time"), ("event_time", "received_at")
 # Names of columns without _ - : . $ and spaces, the best first.
 SYNONYMS = {
     "user_id": "userid user uid distinctid customerid memberid accountid visitorid clientid "
@@ -67,6 +69,17 @@ SYNONYMS = {
     "platform": "platform os osname operatingsystem devicetype devicecategory device",
     "app_version": "appversion appversionname clientversion version release",
     "city": "city geocity locationcity town",
+}
+# Of the names in event_formats, those that say little of whose export it is, ours besides. So
+# many of the others are two formats' own names by chance.
+GENERIC = (
+    "id uid uuid userId anonymous_id distinct_id device_id event event_type eventName ts timestamp "
+    "created_at os_name channel"
+)
+FEWEST_OWN = 2
+# Names that are none of our columns, and tell a format from one that shares its other names.
+MARKS = {
+    "rudderstack": "rudderId request_ip context.sessionId context_session_id context_request_ip"
 }
 OTHER_KEYS = re.compile("session|visit|order|product|item|page|url|amount|price|version")
 
@@ -117,7 +130,11 @@ class OneSentenceParser(argparse.ArgumentParser):
 
 @dataclass
 class Column:
-    """A landed column: its name, SQL for its text and its time, and what all rows say of it."""
+    """A landed column: its name, SQL for its text and its time, and what all rows say of it.
+
+    A field within a column is one too, whose name is a path. The column of a format is named like
+    ours, and `theirs` says what it is read from.
+    """
 
     name: str
     text: str
@@ -127,6 +144,43 @@ class Column:
     distinct: int = 0
     times: int = 0
     median: float | None = None
+    theirs: str = ""
+    is_nested: bool = False
+
+    @property
+    def plain(self) -> str:
+        """Its name, or that of the field, as SYNONYMS write it."""
+        return plain(self.name.split(".")[-1] if self.is_nested else self.name)
+
+
+@dataclass
+class Rows:
+    """Landed rows of one shape: SQL of them, the type of each column, and fields to look at.
+
+    Those of all text files are of one shape, and have their columns in a JSON object, the payload.
+    """
+
+    sql: str
+    types: dict[str, str]
+    is_text: bool = False
+    fields: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Format:
+    """How an event format fits: its sources, own names found of all, rows of those looked at."""
+
+    name: str
+    sources: dict[str, list[dict]]
+    own: list[str]
+    found: list[str] = field(default_factory=list)
+    rows: int = 0
+    fitting: int = 0
+
+    @property
+    def fits(self) -> bool:
+        """Whether most rows have what an event needs, and enough names are the format's own."""
+        return self.fitting >= NAMED_SHARE * self.rows and len(self.found) >= FEWEST_OWN
 
 
 @dataclass
@@ -158,18 +212,38 @@ class Funnel:
 # --- reading -------------------------------------------------------------------------------------
 
 
+class ReturnedError(Exception):
+    """What a macro returns, on its way to whoever called the macro."""
+
+
+class Context(jinja2.runtime.Context):
+    """Macros may return a value, as in dbt."""
+
+    def call(self, called: Any, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401
+        """Call, and take what is returned."""
+        if called is ReturnedError:
+            raise ReturnedError(*arguments)
+        try:
+            return super().call(called, *arguments, **named)
+        except ReturnedError as returned:
+            return returned.args[0]
+
+
 @cache
 def macros() -> Any:  # noqa: ANN401 (a module of jinja2's)
     """The project's own macros of texts, names and times, as functions that give SQL."""
     files = ("texts", "landed_columns", "times")
     source = "".join((ROOT / "macros" / f"{name}.sql").read_text("utf-8") for name in files)
-    return jinja2.Environment(extensions=["jinja2.ext.do"]).from_string(source).module
+    environment = jinja2.Environment(extensions=["jinja2.ext.do"])
+    environment.context_class = Context
+    environment.globals |= {"return": ReturnedError, "modules": {"re": re}}
+    return environment.from_string(source).module
 
 
-def read(db: Db, pattern: str) -> list[Column]:
-    """Make the view `landed` of what a glob or a folder holds: texts c0, c1, ..., times t0, ...
+def read(db: Db, pattern: str) -> list[Rows]:
+    """Find what a glob or a folder holds, and make the table `records` of its text files.
 
-    Returns the columns by name. Raises NotPossibleError where no row can be read.
+    Raises NotPossibleError where no row can be read.
     """
     sql, listing = macros(), staging_module("base_app__landing_files")
     cutting = staging_module("base_app__cut_records")
@@ -184,18 +258,37 @@ def read(db: Db, pattern: str) -> list[Column]:
     for path in (path for path, kind in kinds.items() if kind == "parquet"):
         described, _ = listing.describe_parquet(path, db)
         shapes.setdefault(described or "[]", []).append(path)
-    sources = []  # (SQL of the rows, {column: (SQL of the cell, type)})
+    found = []
     for described, files in sorted(shapes.items()):
-        cells = {name: (str(sql.sql_name(name)), kind) for name, kind in json.loads(described)}
-        if cells:
-            sources.append((f"read_parquet({sql.file_list(sorted(files))})", cells))
-    names = sorted({key for (key,) in keys})[:MOST_COLUMNS]
-    if names:
-        paths = ", ".join(str(sql.json_path(name)) for name in names)
-        rows = f"json_extract_string(payload, [{paths}]) as cells from records"
-        db.execute(f"create table text_rows as select {rows}")
-        cells = {name: (f"cells[{n}]", "VARCHAR") for n, name in enumerate(names, start=1)}
-        sources.append(("text_rows", cells))
+        if types := dict(json.loads(described)):
+            found.append(Rows(f"read_parquet({sql.text_list(sorted(files))})", types))
+    if keys:
+        types = dict.fromkeys(sorted(key for (key,) in keys), "VARCHAR")
+        found.append(Rows("records", types, is_text=True))
+    if not found:
+        raise NotPossibleError(
+            f"No file of {shown(pattern)} has a row that can be read; name a folder or a glob of "
+            "parquet, ndjson or csv files."
+        )
+    return found
+
+
+def land(db: Db, found: list[Rows]) -> list[Column]:
+    """Make the view `landed` of all rows: texts c0, c1, ..., times t0, ... Returns the columns."""
+    sql, sources = macros(), []
+    for rows in found:
+        cells = {name: (str(sql.sql_name(name)), kind) for name, kind in rows.types.items()}
+        fields = {path: from_sources(rows, [{"column": path}]) for path in rows.fields}
+        if rows.is_text:
+            names = list(cells)[:MOST_COLUMNS]
+            paths = ", ".join(str(sql.json_path(name)) for name in names)
+            texts = f"json_extract_string(payload, [{paths}]) || [{', '.join(fields.values())}]"
+            db.execute(f"create or replace table text_rows as select {texts} as cells from records")
+            names += fields
+            cells = {name: (f"cells[{n}]", "VARCHAR") for n, name in enumerate(names, start=1)}
+        else:
+            cells |= {path: (text, "VARCHAR") for path, text in fields.items()}
+        sources.append(("text_rows" if rows.is_text else rows.sql, cells))
     names = sorted({name for _, cells in sources for name in cells})[:MOST_COLUMNS]
     selects = []
     for rows, cells in sources:
@@ -203,13 +296,32 @@ def read(db: Db, pattern: str) -> list[Column]:
             as_cells(sql, n, *cells.get(name, ("''", "VARCHAR"))) for n, name in enumerate(names)
         ]
         selects.append(f"select {', '.join(parts)} from {rows}")
-    if not names:
-        raise NotPossibleError(
-            f"No file of {shown(pattern)} has a row that can be read; name a folder or a glob of "
-            "parquet, ndjson or csv files."
-        )
-    db.execute(f"create view landed as {' union all '.join(selects)}")
-    return [Column(name, f"c{n}", f"t{n}") for n, name in enumerate(names)]
+    db.execute(f"create or replace view landed as {' union all '.join(selects)}")
+    nested = {path for rows in found for path in rows.fields}
+    return [
+        Column(name, f"c{n}", f"t{n}", is_nested=name in nested) for n, name in enumerate(names)
+    ]
+
+
+def find_fields(db: Db, found: list[Rows]) -> set[str]:
+    """Fill in the fields within columns that are named like what an event needs.
+
+    Returns the columns that they are in.
+    """
+    sql = macros()
+    wanted = {synonym for ours in REQUIRED for synonym in SYNONYMS[ours].split()}
+    names = {name for rows in found for name in rows.types}
+    for rows in found:
+        for name in (name for name in rows.types if "." not in name):
+            json = sql.json_in_text(f"json_extract_string(payload, {sql.json_path(name)})")
+            json = json if rows.is_text else sql.parquet_json({"column": name}, rows.types)
+            keys = db.execute(
+                f"select distinct unnest(json_keys(cell)) as key from (select {json} as cell "
+                f"from {rows.sql}) where json_type(cell) = 'OBJECT' order by key"
+            ).fetchall()
+            paths = [f"{name}.{key}" for (key,) in keys if plain(key) in wanted and "." not in key]
+            rows.fields += [path for path in paths if path not in names]
+    return {path.split(".")[0] for rows in found for path in rows.fields}
 
 
 def as_cells(sql: Any, number: int, cell: str, kind: str) -> str:  # noqa: ANN401
@@ -245,12 +357,176 @@ def profile(db: Db, columns: list[Column]) -> int:
     return rows
 
 
+# --- formats -------------------------------------------------------------------------------------
+
+
+def from_sources(rows: Rows, sources: list[dict], is_time: bool = False) -> str:
+    """SQL of what sources hold, as a build reads it: a text that may be blank, or a time."""
+    sql = macros()
+    if rows.is_text:
+        return str((sql.json_timestamp if is_time else sql.json_text)(sources, "payload"))
+    return str((sql.parquet_timestamp if is_time else sql.parquet_text)(sources, rows.types))
+
+
+def is_there(value: str, is_time: bool = False) -> str:
+    """SQL of whether a text is not blank, or a time is one from 2000 on."""
+    is_time_there = f"coalesce({value} >= timestamp '2000-01-01', false)"
+    return is_time_there if is_time else f"not {macros().is_blank(value)}"
+
+
+def likely_formats(found: list[Rows]) -> list[Format]:
+    """The formats that the names of what landed do not rule out, in the project's order."""
+    names = {name for rows in found for name in rows.types}
+    generic, formats = {*SYNONYMS, *GENERIC.split()}, []
+    for name, mapped in project_vars()["event_formats"].items():
+        sources = event_sources({"event_format": name, "event_columns": {}})
+        own = [source["column"] for ours in mapped for source in sources[ours]]
+        own = [*dict.fromkeys(own), *MARKS.get(name, "").split()]
+        own = [column for column in own if column not in generic]
+        needed = [any(is_found(source, names) for source in sources[ours]) for ours in REQUIRED]
+        if all(needed) and sum(is_found({"column": c}, names) for c in own) >= FEWEST_OWN:
+            formats.append(Format(name, sources, own))
+    return formats
+
+
+def recognise(db: Db, found: list[Rows]) -> tuple[Format | None, list[Format]]:
+    """The event format that fits, or None, and the others that were weighed.
+
+    A format fits where its sources have a user, an event's name and its time in half of the rows,
+    and two names that are its own are filled in any row. The one with the most such names counts;
+    of several, the first in the project file. Of many rows some are looked at, drawn by a hash.
+    """
+    formats = likely_formats(found)
+    if not formats:
+        return None, []
+    counts = [db.execute(f"select count(*) from {rows.sql}").fetchone()[0] for rows in found]
+    every = max(1, sum(counts) // FORMAT_ROWS)
+    for rows in found:
+        names = ["payload"] if rows.is_text else rows.types
+        hashed = ", ".join(str(macros().sql_name(name)) for name in names)
+        db.execute(
+            f"create or replace table looked_at as select * from {rows.sql} "
+            f"where hash({hashed}) % {every} = 0"
+        )
+        for one in formats:
+            weigh(db, rows, one)
+    best = max((one for one in formats if one.fits), key=lambda one: len(one.found), default=None)
+    return best, [one for one in formats if one is not best]
+
+
+def weigh(db: Db, rows: Rows, one: Format) -> None:
+    """Add to what is known of a format what the rows in the table `looked_at` say of it."""
+    needed = {ours: ours in TIMES for ours in REQUIRED}
+    values = [from_sources(rows, one.sources[ours], is_time) for ours, is_time in needed.items()]
+    fitting = " and ".join(is_there(f"v{n}", t) for n, t in enumerate(needed.values()))
+    counts = ["count(*)", f"count(*) filter (where {fitting})"]
+    for n, column in enumerate(one.own, start=len(values)):
+        values.append(from_sources(rows, [{"column": column}]))
+        counts.append(f"count(*) filter (where {is_there(f'v{n}')})")
+    inner = ", ".join(f"{value} as v{n}" for n, value in enumerate(values))
+    query = f"select {', '.join(counts)} from (select {inner} from looked_at)"
+    count, count_fitting, *filled = db.execute(query).fetchone()
+    one.rows += count
+    one.fitting += count_fitting
+    here = [column for column, times in zip(one.own, filled, strict=True) if times]
+    one.found = [column for column in one.own if column in here or column in one.found]
+
+
+def land_format(db: Db, found: list[Rows], chosen: Format) -> list[Column]:
+    """Make the table `landed` of our columns, read by the sources of a format. Returns them."""
+    is_time = {ours: ours in TIMES for ours in chosen.sources}
+    selects = []
+    for rows in found:
+        inner = ", ".join(
+            f"{from_sources(rows, sources, is_time[ours])} as v{n}"
+            for n, (ours, sources) in enumerate(chosen.sources.items())
+        )
+        outer = ", ".join(
+            f"case when {is_there(f'v{n}', t)} then v{n} end as {'t' if t else 'c'}{n}, "
+            f"cast(null as {'varchar' if t else 'timestamp'}) as {'c' if t else 't'}{n}"
+            for n, t in enumerate(is_time.values())
+        )
+        selects.append(f"select {outer} from (select {inner} from {rows.sql})")
+    db.execute(f"create table landed as {' union all by name '.join(selects)}")
+    return [
+        Column(ours, f"c{n}", f"t{n}", theirs=", else ".join(dict.fromkeys(map(as_read, sources))))
+        for n, (ours, sources) in enumerate(chosen.sources.items())
+    ]
+
+
+def as_read(source: dict) -> str:
+    """A source as Markdown: its name, and how its times are written."""
+    written = source.get("format") or source.get("unit")
+    return code(source["column"]) + (f" ({code(written)})" if written else "")
+
+
+def columns_of_format(db: Db, columns: list[Column]) -> tuple[dict[str, Column], dict[str, str]]:
+    """What `choose_columns` returns, for the columns of a format: those that are filled."""
+    chosen = {column.name: column for column in columns if column.filled or column.times}
+    why = {}
+    for column in columns:
+        share = (column.filled + column.times) / column.rows
+        kind = "a time from 2000 on" if column.name in TIMES else "filled"
+        problem = unfit(db, column.name, column) or f"is {kind} in {share:.0%} of the rows"
+        how = f"by the format; {problem}"
+        why[column.name] = how if column.name in chosen else "the format finds none here"
+    return chosen, why
+
+
+def checks_of_format(
+    db: Db, recognised: Format, others: list[Format], chosen: dict[str, Column]
+) -> list[str]:
+    """What to check first where a format was recognised: the format itself, and its times."""
+    user, name, time = (chosen[ours] for ours in REQUIRED)
+    query = (
+        "select count(*) filter (where {0} is not null and {1} is not null and {2} is not null), "
+        "count(*), bool_and({2} = date_trunc('second', {2})) from landed"
+    )
+    query = query.format(user.text, name.text, time.time)
+    fitting, rows, is_whole = db.execute(query).fetchone()
+    weighed = ", ".join(
+        f"{code(one.name)} ({len(one.found)} of {len(one.own)} names, "
+        f"{one.fitting / max(one.rows, 1):.0%} of the rows)"
+        for one in others
+        if one.found or one.fitting
+    )
+    own = ", ".join(map(code, recognised.found[:8])) + (", …" if recognised.found[8:] else "")
+    checks = [
+        f"**The format** is guessed to be {code(recognised.name)} (the var `event_format`, "
+        f"docs/event-formats.md): a user, an event's name and its time are found in {fitting:,} of "
+        f"{rows:,} rows by it, and {len(recognised.found)} of the {len(recognised.own)} names that "
+        f"tell it: {own}. "
+        + (
+            f"Also weighed: {weighed}; the most names count, and of several the first."
+            if weighed
+            else "No other came near."
+        )
+    ]
+    clocks = [s for s in recognised.sources["event_time"] if "%z" not in s.get("format", "%z")]
+    if any("timezone" not in source for source in clocks):
+        checks.append(
+            f"**Time zone**: {code(clocks[0]['column'])} names no offset and may be the clock of "
+            "the account's zone, but UTC is assumed; docs/event-formats.md says how to name yours."
+        )
+    elif "received_at" in chosen and is_received_before(db, chosen):
+        checks.append(
+            "**Time zone**: most events happen after they were received, so their times may be "
+            "those of another zone; docs/event-formats.md says how to name yours."
+        )
+    if is_whole:
+        checks.append(
+            "**Order**: all event times are whole seconds, and what came first within one is not "
+            "known; docs/event-formats.md says where finer ones can be had."
+        )
+    return checks
+
+
 # --- columns -------------------------------------------------------------------------------------
 
 
-def plain(column: Column) -> str:
-    """A column's name as SYNONYMS write it."""
-    return re.sub(r"[\W_]", "", column.name).lower()
+def plain(name: str) -> str:
+    """A name as SYNONYMS write it."""
+    return re.sub(r"[\W_]", "", name).lower()
 
 
 def epoch_unit(column: Column) -> str | None:
@@ -265,7 +541,7 @@ def epoch_unit(column: Column) -> str | None:
 def unfit(db: Db, ours: str, column: Column) -> str | None:
     """Why the content of a column cannot be ours, or None."""
     filled, distinct = column.filled, f"{column.distinct:,} values in {column.filled:,} rows"
-    if ours in ("event_time", "received_at"):
+    if ours in TIMES:
         if column.times >= (FILLED_SHARE if ours == "event_time" else NAMED_SHARE) * column.rows:
             return None
         if unit := epoch_unit(column):
@@ -294,9 +570,10 @@ def choose_columns(db: Db, columns: list[Column]) -> tuple[dict[str, Column], di
     why: dict[str, str] = {}
     for ours, synonyms in SYNONYMS.items():
         order = synonyms.split()
-        named = [c for c in columns if plain(c) in order and c not in chosen.values()]
+        named = [c for c in columns if c.plain in order and c not in chosen.values()]
         problems = []
-        for column in sorted(named, key=lambda c: (order.index(plain(c)), c.name != ours, c.name)):
+        named.sort(key=lambda c: (c.is_nested, order.index(c.plain), c.name != ours, c.name))
+        for column in named:
             problem = unfit(db, ours, column)
             if not problem:
                 chosen[ours] = column
@@ -304,12 +581,9 @@ def choose_columns(db: Db, columns: list[Column]) -> tuple[dict[str, Column], di
             problems.append(f"{code(column.name)} {problem}")
         how = "by its name" if ours in chosen else "left out" if problems else "no name fits"
         why[ours] = "; ".join([how, *problems])
-    if "received_at" in chosen and "event_time" in chosen:
-        time, received = chosen["event_time"].time, chosen["received_at"].time
-        query = f"select count(*) from landed where {time} > {received} + interval 5 minutes"
-        if db.execute(query).fetchone()[0] > chosen["event_time"].times / 2:
-            before = f"{code(chosen.pop('received_at').name)} is mostly before the event"
-            why["received_at"] = f"left out; {before}"
+    if "received_at" in chosen and "event_time" in chosen and is_received_before(db, chosen):
+        before = f"{code(chosen.pop('received_at').name)} is mostly before the event"
+        why["received_at"] = f"left out; {before}"
     for ours in ("event_time", "user_id", "event_name"):
         if ours not in chosen and (column := by_content(db, ours, columns, chosen)):
             chosen[ours] = column
@@ -317,7 +591,7 @@ def choose_columns(db: Db, columns: list[Column]) -> tuple[dict[str, Column], di
     if missing := [ours for ours in REQUIRED if ours not in chosen]:
         is_time = "event_time" in missing
         units = [f"; {shown(c.name, 40)} looks like epoch {epoch_unit(c)}, where milliseconds are "
-                 "read" for c in columns if is_time and plain(c) in SYNONYMS["event_time"].split()
+                 "read" for c in columns if is_time and c.plain in SYNONYMS["event_time"].split()
                  and epoch_unit(c)]  # fmt: skip
         seen = shown(", ".join(shown(column.name, 40) for column in columns), 400)
         raise NotPossibleError(
@@ -327,13 +601,21 @@ def choose_columns(db: Db, columns: list[Column]) -> tuple[dict[str, Column], di
     return chosen, why
 
 
+def is_received_before(db: Db, chosen: dict[str, Column]) -> bool:
+    """Whether most events were received before they happened."""
+    time, received = chosen["event_time"].time, chosen["received_at"].time
+    query = f"select count(*) from landed where {time} > {received} + interval 5 minutes"
+    return db.execute(query).fetchone()[0] > chosen["event_time"].times / 2
+
+
 def by_content(
     db: Db, ours: str, columns: list[Column], chosen: dict[str, Column]
 ) -> Column | None:
     """The column whose content is most like ours, or None."""
-    left = [c for c in columns if c not in chosen.values() and not unfit(db, ours, c)]
+    left = [c for c in columns if c not in chosen.values() and not c.is_nested]
+    left = [c for c in left if not unfit(db, ours, c)]
     if ours != "event_time":
-        left = [c for c in left if c.times < c.rows / 2 and not OTHER_KEYS.search(plain(c))]
+        left = [c for c in left if c.times < c.rows / 2 and not OTHER_KEYS.search(c.plain)]
         left = [c for c in left if c.distinct > 1]
     if ours == "event_name":
         left = [c for c in left if c.median is None and "user_id" in chosen]
@@ -733,10 +1015,11 @@ def yaml_text(text: str) -> str:
     return f'"{"".join(kept)}"'
 
 
-def vars_line(chosen: dict[str, Column], timeout: bool) -> str:
+def vars_line(chosen: dict[str, Column], timeout: bool, recognised: Format | None) -> str:
     """The vars as one YAML flow mapping, for VARS="$(cat vars.yml)"."""
     other = [f"{ours}: {yaml_text(c.name)}" for ours, c in chosen.items() if c.name != ours]
-    parts = [f"event_columns: {{{', '.join(other)}}}"] if other else []
+    parts = [f"event_format: {yaml_text(recognised.name)}"] if recognised else []
+    parts += [f"event_columns: {{{', '.join(other)}}}"] if other else []
     parts += [f"session_timeout_minutes: {SILENCE_SECONDS // 60}"] if timeout else []
     return f"{{{', '.join(parts)}}}\n"
 
@@ -782,6 +1065,7 @@ def page(
     name: str,
     landed: str,
     columns: tuple[dict[str, Column], dict[str, str]],
+    first: list[str],
     begin: str,
     names: list[Event],
     funnel: Funnel,
@@ -791,6 +1075,7 @@ def page(
     goal = code(next(stage for stage, outcome in funnel.stages if outcome == "conversion"))
     others = f" It could also be {' or '.join(map(code, funnel.others))}." if funnel.others else ""
     checks = [
+        *first,
         f"**Success** is guessed to be {goal}: {funnel.why}.{others} Every rate of conversion "
         "hangs on it: the outcome `conversion` in `funnel_stages.csv`.",
         f"**Stages**: {funnel.kept:.0%} of the sessions with {goal} pass all stages before it in "
@@ -811,7 +1096,7 @@ def page(
         (number, code(stage), outcome, f"{count:,}", f"{count / max(funnel.sessions, 1):.1%}")
         for number, ((stage, outcome), count) in enumerate(counted, start=1)
     ]
-    theirs = {ours: code(column.name) for ours, column in chosen.items()}
+    theirs = {ours: column.theirs or code(column.name) for ours, column in chosen.items()}
     roles = [
         (code(e.name), e.role, code(e.label), f"{e.rows:,}", f"{e.figures['reach']:.1%}", e.why)
         for e in names
@@ -834,9 +1119,26 @@ def new_app(name: str, pattern: str, out: Path) -> str:
         raise NotPossibleError(f"{out} is there and not empty; name another folder with --out.")
     with tempfile.TemporaryDirectory() as folder, duckdb.connect(f"{folder}/new_app.duckdb") as db:
         db.execute("set timezone = 'UTC'")
-        columns = read(db, pattern)
-        rows = profile(db, columns)
-        chosen, why = choose_columns(db, columns)
+        found = read(db, pattern)
+        recognised, others = recognise(db, found)
+        first = []
+        if recognised:
+            columns = land_format(db, found, recognised)
+            rows = profile(db, columns)
+            chosen, why = columns_of_format(db, columns)
+            first = checks_of_format(db, recognised, others, chosen)
+        else:
+            columns = land(db, found)
+            rows = profile(db, columns)
+            try:
+                chosen, why = choose_columns(db, columns)
+            except NotPossibleError:
+                objects = find_fields(db, found)
+                if not objects:
+                    raise
+                columns = [column for column in land(db, found) if column.name not in objects]
+                profile(db, columns)
+                chosen, why = choose_columns(db, columns)
         names, share = read_events(db, chosen, rows)
         visits = cut_visits(db, names)
         guess_roles(db, names)
@@ -846,8 +1148,8 @@ def new_app(name: str, pattern: str, out: Path) -> str:
     sample = "" if share == 1 else f" ({share:.1%} of the users, drawn by a hash)"
     landed = f"{rows:,} rows of {code(pattern)}: {events}{sample}"
     files = settings(names, funnel) | {
-        "vars.yml": vars_line(chosen, timeout),
-        "GUESSES.md": page(name, landed, (chosen, why), begin, names, funnel),
+        "vars.yml": vars_line(chosen, timeout, recognised),
+        "GUESSES.md": page(name, landed, (chosen, why), first, begin, names, funnel),
     }
     out.mkdir(parents=True, exist_ok=True)
     for file, text in files.items():
@@ -855,7 +1157,8 @@ def new_app(name: str, pattern: str, out: Path) -> str:
     roles = [event.role for event in names]
     counts = ", ".join(f"{roles.count(r)} {r}" for r in ("starter", "step", "telemetry", "ambient"))
     path = shlex.quote(str(out))
-    return f"""{events}{sample}; names by role: {counts}.
+    told = f"Recognised the event format {recognised.name}.\n" if recognised else ""
+    return f"""{told}{events}{sample}; names by role: {counts}.
 The funnel: {" > ".join(shown(stage, 40) for stage, _ in funnel.stages)}.
 All of this is guessed: {out}/GUESSES.md says why, and what to check first. Then build:
 

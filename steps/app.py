@@ -2,6 +2,7 @@
 
 import json
 import os
+from functools import cache
 from importlib import util
 from pathlib import Path
 from types import ModuleType
@@ -60,13 +61,19 @@ def given_vars(text: str) -> dict:
     return given
 
 
+@cache
+def project_vars() -> dict:
+    """The vars as the project file has them."""
+    return yaml.safe_load((ROOT / "dbt_project.yml").read_text(encoding="utf-8"))["vars"]
+
+
 def event_sources(dbt_vars: dict) -> dict[str, list[dict]]:
     """{our column of events: where it comes from}, as macros/landed_columns.sql has it.
 
     A source is {column, unit, format, timezone}, all but the first optional; the first source that
     holds a value counts. Raises ValueError, one sentence, where the vars name no such thing.
     """
-    project = yaml.safe_load((ROOT / "dbt_project.yml").read_text(encoding="utf-8"))["vars"]
+    project = project_vars()
     formats = dbt_vars.get("event_formats", project["event_formats"])
     chosen = dbt_vars.get("event_format", project["event_format"])
     if chosen is not None and (not isinstance(formats, dict) or chosen not in formats):

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import importlib.util
+import json
 import random
 import re
 import sys
@@ -15,6 +16,7 @@ import pytest
 import yaml
 import zstandard
 from conftest import run_dbt
+from vendor_exports import EXPORTS
 
 ROOT = Path(__file__).parents[2]
 SPEC = importlib.util.spec_from_file_location("new_app", ROOT / "landing" / "new_app.py")
@@ -264,6 +266,26 @@ def test_rows_without_ids_are_no_trouble(guess):
     assert shop.stages == ORDERING
 
 
+@pytest.mark.parametrize("suffix", ["parquet", "ndjson"])
+def test_fields_are_found_where_no_column_serves(guess, suffix):
+    frame = events().rename(columns={"event_id": "id"})
+    frame["user"] = [{"uid": user, "name": "Asha"} for user in frame.pop("user_id")]
+    pairs = zip(frame.pop("event_name"), frame.pop("event_time"), strict=True)
+    frame["ev"] = [{"name": name, "ts": f"{at}Z", "more": {"time": 1}} for name, at in pairs]
+    if suffix == "parquet":
+        frame.to_parquet("zone/a.parquet")
+    else:
+        frame.to_json("zone/a.ndjson", orient="records", lines=True)
+    shop = guess()
+    assert columns_of(shop) == {
+        "event_id": "id",
+        "user_id": "user.uid",
+        "event_name": "ev.name",
+        "event_time": "ev.ts",
+    }
+    assert shop.stages == ORDERING
+
+
 @pytest.mark.parametrize(
     "times",
     [
@@ -302,6 +324,129 @@ def test_odd_names_of_columns_reach_the_build(guess):
     shop = guess(frame)
     assert columns_of(shop) == {"user_id": odd, "event_time": "t s"}
     assert not set("'$`#|") & set(shop.texts["vars.yml"])
+
+
+# --- exports of other tools ----------------------------------------------------------------------
+
+
+def as_told(frame):
+    """The rows as vendor_exports takes them: every fourth person is not known."""
+    told = []
+    for event_id, user, name, at in frame[list(OUR_NAMES)].itertuples(index=False):
+        number = int(user[1:])
+        who = {"user_id": user}
+        if number % 4 == 0:
+            who = {"user_id": None, "anonymous_id": user}
+        context = {"platform": ["android", "web"][number % 2], "app_version": "5.1", "city": "Pune"}
+        at = at.to_pydatetime()
+        received_at = at + timedelta(seconds=2)
+        event = {"event_id": event_id, "event_name": name, "event_time": at}
+        told.append({**event, **who, **context, "received_at": received_at})
+    return told
+
+
+def clear(folder):
+    for path in Path(folder).iterdir():
+        path.unlink()
+
+
+@pytest.mark.parametrize("event_format", EXPORTS)
+def test_exports_of_other_tools_are_recognised(guess, event_format):
+    for shape, write in EXPORTS[event_format].items():
+        clear("zone")
+        write(as_told(events(users=5)), Path("zone"))
+        shop = guess(out=shape)
+        assert shop.vars == {"event_format": event_format, "session_timeout_minutes": 30}
+        assert shop.stages == ORDERING
+        assert f"Recognised the event format {event_format}.\n90 events of 5 users" in shop.out
+        page = shop.texts["GUESSES.md"]
+        assert f"1. **The format** is guessed to be `{event_format}`" in page
+        assert "its time are found in 90 of 90 rows by it" in page
+        assert ("**Time zone**: `ts` names no offset" in page) == (event_format == "clevertap")
+
+
+def test_what_is_recognised_is_told_with_its_reason(guess):
+    EXPORTS["posthog"]["lines"](as_told(events()), Path("zone"))
+    page = guess().texts["GUESSES.md"]
+    assert (
+        "and 5 of the 6 names that tell it: `person_id`, `_inserted_at`, `properties.$os`" in page
+    )
+    assert "Also weighed: `mixpanel` (4 of 11 names, 0% of the rows); the most names" in page
+    who = "| `user_id` | `distinct_id`, else `person_id` | by the format; is filled in 100% of the"
+    assert who in page
+
+
+def test_whole_seconds_and_times_of_another_zone_are_told(guess):
+    fine = as_told(events())
+    for event in fine:
+        event["event_time"] += timedelta(milliseconds=5)
+        event["received_at"] -= timedelta(hours=5)
+    pages = {}
+    for shape, write in EXPORTS["mixpanel"].items():
+        clear("zone")
+        write(fine, Path("zone"))
+        pages[shape] = guess(out=shape).texts["GUESSES.md"]
+    assert "| `properties.time` (`s`), else `properties.time` (`ms`) |" in pages["seconds"]
+    assert "all event times are whole seconds" in pages["seconds"]
+    assert "whole seconds" not in pages["milliseconds"]
+    assert "most events happen after they were received" in pages["milliseconds"]
+
+
+def test_rudderstack_is_told_from_segment_by_what_only_it_has(guess):
+    told = [event | {"city": None} for event in as_told(events())]
+    EXPORTS["segment"]["logs"](told, Path("zone"))
+    assert guess(out="segment").vars["event_format"] == "segment"
+    clear("zone")
+    EXPORTS["rudderstack"]["logs"](told, Path("zone"))
+    assert guess(out="rudderstack").vars["event_format"] == "rudderstack"
+
+
+def test_calls_without_an_event_do_not_hide_the_format(guess):
+    EXPORTS["segment"]["logs"](as_told(events()), Path("zone"))
+    calls = gzip.decompress(next(Path("zone").iterdir()).read_bytes()).decode().splitlines()
+    pages = [json.loads(line) | {"type": "page", "event": None} for line in calls]
+    Path("zone/pages.json").write_text("".join(json.dumps(call) + "\n" for call in pages))
+    shop = guess(out="some")
+    assert (shop.vars["event_format"], shop.stages) == ("segment", ORDERING)
+    assert "its time are found in 360 of 540 rows by it" in shop.texts["GUESSES.md"]
+
+
+NEAR_MISSES = {
+    "our own shape": {},
+    "a name of a format": {"event_time": "event_timestamp"},
+    "names of posthog that others have": {
+        "event_id": "uuid",
+        "user_id": "distinct_id",
+        "event_name": "event",
+        "event_time": "timestamp",
+    },
+}
+
+
+@pytest.mark.parametrize("names", NEAR_MISSES.values(), ids=NEAR_MISSES)
+def test_our_own_shape_and_near_misses_are_no_format(guess, names):
+    frame = events().rename(columns=names)
+    frame["platform"], frame["city"], frame["received_at"] = "ios", "Pune", START
+    shop = guess(frame)
+    assert columns_of(shop) == {ours: theirs for ours, theirs in names.items() if ours != theirs}
+    assert "event_format" not in shop.vars
+    assert "**The format**" not in shop.texts["GUESSES.md"]
+    assert "Recognised" not in shop.out
+
+
+def test_a_format_of_which_most_rows_lack_the_time_is_none(guess):
+    EXPORTS["mixpanel"]["seconds"](as_told(events()), Path("zone"))
+    for path in Path("zone").iterdir():
+        path.write_text(path.read_text().replace('"time":', '"at":'))
+    assert "No column could be found for" in guess().err
+
+
+def test_many_rows_of_a_format_are_told_by_some(guess, monkeypatch):
+    monkeypatch.setattr(new_app, "FORMAT_ROWS", 50)
+    EXPORTS["ga4"]["parquet"](as_told(events()), Path("zone"))
+    shop = guess()
+    assert (shop.vars["event_format"], shop.stages) == ("ga4", ORDERING)
+    assert "its time are found in 360 of 360 rows by it" in shop.texts["GUESSES.md"]
 
 
 # --- formats -------------------------------------------------------------------------------------
@@ -455,6 +600,30 @@ def test_a_name_that_is_no_folder_is_one_sentence(name, capsys):
 
 
 # --- a build -------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_what_is_guessed_of_an_export_can_be_built(guess, tmp_path):
+    EXPORTS["mixpanel"]["milliseconds"](as_told(events()), Path("zone"))
+    shop = guess()
+    build = run_dbt(
+        *(tmp_path / "shop.duckdb", "run", "--select", "+fct_sessions", "+fct_funnel_stages"),
+        events=tmp_path / "zone",
+        seeds=tmp_path / "settings",
+        dbt_vars=shop.vars,
+    )
+    assert build.success, build.output
+    [sessions] = build.rows(
+        "select count(*) as count, count(distinct user_id) as users from marts.fct_sessions"
+    )
+    assert sessions == {"count": 100, "users": 20}
+    rows = build.rows(
+        "select count_sessions from marts.fct_funnel_stages where starter_event_name = '(all)' "
+        "and segment = '(all)' order by stage_order"
+    )
+    counts = [row["count_sessions"] for row in rows]
+    assert f"| 5 | `order_completed` | conversion | {counts[4]} |" in shop.texts["GUESSES.md"]
+    assert counts[4:] == [20, 20]
 
 
 @pytest.mark.slow
