@@ -51,7 +51,7 @@ FORMATS = {
     "ndjson.gz": "format json, compression gzip",
 }
 # what earlier builds called a session, and what a check found, is no matter of the landed rows
-OF_THE_BUILD = ("session_rekeys", "fct_landing_checks")
+OF_THE_BUILD = ("session_rekeys", "fct_session_changes", "fct_landing_checks")
 BUSY = re.compile(r"^.* is being written by another process; build again when it has ended\.$")
 TRACE = re.compile(r"Traceback|^\s*File \"|^\s*[~^]+\s*$")
 HEADER = ("fault", "tries", "what happened", "rows lost", "tables that differ")

@@ -75,6 +75,7 @@
 {% macro project_vars() %}
     {{ return([
         'event_format', 'event_formats', 'event_columns', 'oldest_event_time', 'future_tolerance_seconds', 'late_after_seconds',
+        'bot_events_per_hour', 'exclude_bots',
         'session_timeout_minutes', 'starter_join_seconds', 'reporting_timezone',
         'session_open_minutes', 'bounce_under_seconds', 'bounce_max_steps',
         'journey_max_steps', 'retention_weeks', 'min_comparison_sessions',

@@ -5,6 +5,7 @@
         {% set numbers = {
             'future_tolerance_seconds': [0, most],
             'late_after_seconds': [0, most],
+            'bot_events_per_hour': [1, most],
             'session_timeout_minutes': [0, most],
             'starter_join_seconds': [0, most],
             'session_open_minutes': [0, most],
@@ -56,7 +57,7 @@
         {% if not is_time_zone(var('reporting_timezone')) %}
             {% do stop("The var reporting_timezone is '" ~ var('reporting_timezone') ~ "', which is no time zone; write an IANA name like Asia/Kolkata.") %}
         {% endif %}
-        {% for name in ['show_user_ids', 'refit'] if var(name) is not boolean %}
+        {% for name in ['show_user_ids', 'refit', 'exclude_bots'] if var(name) is not boolean %}
             {% do stop("The var " ~ name ~ " is '" ~ var(name) ~ "'; it must be true or false.") %}
         {% endfor %}
         {% set levels = var('intervention_levels') %}

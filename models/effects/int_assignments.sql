@@ -32,6 +32,7 @@ sessions_of_assigned_users as (
     select
         users.user_id,
         sessions.session_key,
+        sessions.session_id,
         sessions.session_started_at,
         sessions.opening_event_uuid,
         sessions.opening_event_text
@@ -48,9 +49,7 @@ session_ids as (
     select
         user_id,
         session_key,
-        {{ hash_key([
-            'user_id', event_id_of('sessions_of_assigned_users', 'opening_event')
-        ]) }} as session_id
+        session_id
     from sessions_of_assigned_users
     union all
     select

@@ -49,6 +49,7 @@ settings as (
         {{ timestamp_literal(var('oldest_event_time')) }} as oldest_event_time,
         {{ number_var('future_tolerance_seconds') }} as future_tolerance_seconds,
         {{ number_var('late_after_seconds') }} as late_after_seconds,
+        {{ number_var('bot_events_per_hour') }} as bot_events_per_hour,
         {{ number_var('session_timeout_minutes') }} as session_timeout_minutes,
         {{ number_var('starter_join_seconds') }} as starter_join_seconds,
         {{ number_var('session_open_minutes') }} as session_open_minutes,

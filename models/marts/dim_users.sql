@@ -21,6 +21,12 @@ sessions as (
 
 ),
 
+likely_bots as (
+
+    select * from {{ ref('int_likely_bots') }}
+
+),
+
 users_seen as (
 
     select
@@ -54,7 +60,9 @@ users_with_sessions as (
         users_seen.first_seen_at,
         sessions_aggregated.first_starter,
         coalesce(sessions_aggregated.count_sessions, 0) as count_sessions,
-        coalesce(sessions_aggregated.is_converted, false) as is_converted
+        coalesce(sessions_aggregated.is_converted, false) as is_converted,
+        users_seen.user_number in (select likely_bots.user_number from likely_bots)
+            as is_likely_bot
     from users_seen
     left join sessions_aggregated
         on users_seen.user_number = sessions_aggregated.user_number

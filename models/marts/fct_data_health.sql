@@ -20,7 +20,11 @@ staged_by_day as (
         cast(sum(count_late) as bigint) as count_late,
         cast({{ sum_where('count_events', 'not is_known') }} as bigint)
             as count_unknown_events,
-        max(max_lag_seconds) as max_lag_seconds
+        cast(sum(count_over_an_hour) as bigint) as count_over_an_hour,
+        cast(sum(count_over_a_day) as bigint) as count_over_a_day,
+        max(max_lag_seconds) as max_lag_seconds,
+        cast(sum(count_ahead) as bigint) as count_ahead,
+        max(case when count_ahead > 0 then max_ahead_seconds end) as max_ahead_seconds
     from events_daily
     group by received_date
 
@@ -58,7 +62,11 @@ days_joined as (
             as share_late,
         {{ ratio('staged_by_day.count_unknown_events', 'staged_by_day.count_staged') }}
             as share_unknown_events,
-        staged_by_day.max_lag_seconds
+        staged_by_day.max_lag_seconds,
+        coalesce(staged_by_day.count_over_an_hour, 0) as count_over_an_hour,
+        coalesce(staged_by_day.count_over_a_day, 0) as count_over_a_day,
+        coalesce(staged_by_day.count_ahead, 0) as count_ahead,
+        staged_by_day.max_ahead_seconds
     from staged_by_day
     full outer join rejected_by_day
         on (

@@ -17,7 +17,7 @@ ambient_events as (
         event_code,
         {{ reporting_date('event_at') }} as event_date
     from typed_events
-    where event_role = 'ambient'
+    where event_role = 'ambient' and is_excluded is not true
 
 ),
 

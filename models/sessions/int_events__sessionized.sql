@@ -45,7 +45,7 @@ events as (
             typed_events.user_number = redone_users.user_number
             and typed_events.event_at >= redone_users.redone_from
     {% endif %}
-    where typed_events.event_role != 'ambient'
+    where typed_events.event_role != 'ambient' and typed_events.is_excluded is not true
 
 ),
 

@@ -29,7 +29,11 @@ events_by_day as (
         count(*) as count_events,
         count(case when lag_seconds > {{ var('late_after_seconds') }} then 1 end)
             as count_late,
+        count(case when lag_seconds > 3600 then 1 end) as count_over_an_hour,
+        count(case when lag_seconds > 86400 then 1 end) as count_over_a_day,
         max(lag_seconds) as max_lag_seconds,
+        count(case when lag_seconds < 0 then 1 end) as count_ahead,
+        max(-lag_seconds) as max_ahead_seconds,
         min(event_at) as first_event_at,
         max(event_at) as last_event_at,
         max(case when has_valid_received_at then received_at end) as last_received_at

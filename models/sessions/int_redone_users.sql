@@ -28,6 +28,12 @@ as_of as (
 
 ),
 
+likely_bots as (
+
+    select * from {{ ref('int_likely_bots') }}
+
+),
+
 {% if is_incremental_build() %}
 
 as_of_before as (
@@ -49,11 +55,20 @@ sessions_before as (
 
 ),
 
+{# whoever is excluded as a bot has none of the sessions that there were #}
 first_changes as (
 
     select
         user_number,
+        {% if var('exclude_bots') %}
+        case
+            when user_number in (select likely_bots.user_number from likely_bots)
+                then cast('-infinity' as timestamp)
+            else min(event_at)
+        end as changed_from
+        {% else %}
         min(event_at) as changed_from
+        {% endif %}
     from changed_rows
     where
         event_code in (
@@ -168,8 +183,11 @@ redone_users as (
                 then first_sessions.redone_from
             else cast('-infinity' as timestamp)
         end as redone_from,
-        coalesce(first_sessions.has_earlier_action, false) as has_earlier_action
+        coalesce(first_sessions.has_earlier_action, false) as has_earlier_action,
+        as_of_before.as_of
+        - {{ seconds_interval(60.0 * var('session_open_minutes')) }} as closed_before
     from users_touched
+    cross join as_of_before
     inner join users
         on users_touched.user_number = users.user_number
     left join first_sessions
@@ -187,7 +205,8 @@ redone_users as (
         1 as first_session_number,
         {{ session_key('changed_rows.user_number', '1') }} as first_session_key,
         as_of.as_of as redone_from,
-        false as has_earlier_action
+        false as has_earlier_action,
+        as_of.as_of as closed_before
     from changed_rows
     cross join users
     cross join as_of

@@ -15,6 +15,9 @@ replaced_sessions as (
         sessions_before.session_id,
         sessions_before.user_number,
         sessions_before.session_date,
+        sessions_before.session_ended_at,
+        sessions_before.count_events,
+        sessions_before.session_ended_at < redone_users.closed_before as is_closed,
         sessions_before.opening_event_uuid,
         sessions_before.opening_event_text
     from {{ before_this_build('sessions', 'int_sessions__aggregated') }}
@@ -28,6 +31,9 @@ replaced_sessions as (
         cast(null as varchar) as session_id,
         user_number,
         cast(null as date) as session_date,
+        cast(null as timestamp) as session_ended_at,
+        cast(null as bigint) as count_events,
+        cast(null as boolean) as is_closed,
         cast(null as uuid) as opening_event_uuid,
         cast(null as varchar) as opening_event_text
     from redone_users

@@ -1719,6 +1719,10 @@ def data_health(staged, rejected, settings, rules):
                 "share_late": share(len(late), len(events)),
                 "share_unknown_events": share(len(unknown), len(events)),
                 "max_lag_seconds": max(lags, default=None),
+                "count_over_an_hour": len([lag for lag in lags if lag > 60 * 60]),
+                "count_over_a_day": len([lag for lag in lags if lag > 24 * 60 * 60]),
+                "count_ahead": len([lag for lag in lags if lag < 0]),
+                "max_ahead_seconds": max((-lag for lag in lags if lag < 0), default=None),
             }
         )
     return rows

@@ -734,6 +734,7 @@ WRONG_VARS = [
         for name, values in {
             "future_tolerance_seconds": ["five", "300", -1, None, True, [300], math.nan, math.inf],
             "late_after_seconds": [None, "3600"],
+            "bot_events_per_hour": [None, 0, "many"],
             "session_timeout_minutes": ["30", -30, False],
             "starter_join_seconds": [-0.5, 1_000_000_001],
             "session_open_minutes": ["", None],
@@ -830,7 +831,7 @@ WRONG_VARS = [
     ),
     *(
         (name, value, f"The var {name} is '{value}'; it must be true or false.")
-        for name in ["show_user_ids", "refit"]
+        for name in ["show_user_ids", "refit", "exclude_bots"]
         for value in ["true", 1]
     ),
     *(
@@ -887,6 +888,8 @@ LEGAL_VARS = {
         "oldest_event_time": "0001-01-01 00:00:00",
         "future_tolerance_seconds": 0,
         "late_after_seconds": 0,
+        "bot_events_per_hour": 1,
+        "exclude_bots": True,
         "session_timeout_minutes": 0,
         "starter_join_seconds": None,
         "session_open_minutes": 0,
@@ -923,6 +926,7 @@ LEGAL_VARS = {
         "oldest_event_time": datetime.date(1970, 1, 1),
         "future_tolerance_seconds": 1_000_000_000,
         "late_after_seconds": 1e9,
+        "bot_events_per_hour": 1e9,
         "session_timeout_minutes": 1_000_000_000,
         "starter_join_seconds": 1_000_000_000,
         "session_open_minutes": 1_000_000_000,
@@ -959,6 +963,7 @@ LEGAL_VARS = {
     "fractions": {
         "future_tolerance_seconds": 0.000001,
         "late_after_seconds": 0.5,
+        "bot_events_per_hour": 1.5,
         "session_timeout_minutes": 0.000001,
         "starter_join_seconds": 0.1,
         "session_open_minutes": 1e-9,

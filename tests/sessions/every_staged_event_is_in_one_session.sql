@@ -1,4 +1,4 @@
-{# ambient events in none, every other one in exactly one #}
+{# ambient events and those of excluded bots in none, every other one in exactly one #}
 with
 
 expected as (
@@ -7,7 +7,7 @@ expected as (
         event_uuid,
         event_text
     from {{ ref('int_events__typed') }}
-    where event_role != 'ambient'
+    where event_role != 'ambient' and is_excluded is not true
 
 ),
 
