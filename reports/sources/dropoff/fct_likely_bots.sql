@@ -1,0 +1,1 @@
+select * exclude (user_id) from marts.fct_likely_bots
