@@ -49,7 +49,7 @@ help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
 
 setup:
-	@python3 -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "dropoff needs Python 3.11 or newer; python3 is " + sys.version.split()[0] + ".")'
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "dropoff needs Python 3.11 or newer as python3, which is $$(python3 --version 2>&1): install one and put it first in PATH."; exit 1; }
 	@$(STEP) setup --inputs pyproject.toml uv.lock --outputs .venv/bin/dbt -- sh steps/setup_python.sh
 	@$(STEP) setup-npm --inputs reports/package.json reports/package-lock.json reports/repair \
 	    --outputs reports/node_modules -- sh -c 'cd reports && npm ci --no-audit --no-fund && echo "the packages of the reports are installed"'
@@ -58,6 +58,7 @@ setup-browser:
 	@$(STEP) browser --outputs /usr/bin/chromium -- sh steps/setup_browser.sh
 
 new-app: setup
+	@test -n "$(NAME)" || { echo "Name the app: make new-app NAME=shop"; exit 1; }
 	@$(PYTHON) landing/new_app.py "$(NAME)" --events $(EVENT_FILES) $(if $(OUT),--out "$(OUT)")
 
 land: setup

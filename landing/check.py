@@ -22,6 +22,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import statistics
 import sys
 import warnings
@@ -35,10 +36,10 @@ from typing import IO, TYPE_CHECKING, Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
 import zstandard
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "steps"))
+import app
 from app import event_sources, is_found, value_at
 
 if TYPE_CHECKING:
@@ -128,7 +129,10 @@ def landed_files(pattern: str) -> list[Path]:
     """
     files = matching_files(pattern)
     if not files:
-        raise SettingsError(f"No landed file matches {pattern}: set DROPOFF_EVENTS or --events.")
+        raise SettingsError(
+            f"No landed file matches '{pattern}'; set DROPOFF_EVENTS (--events) to a folder or a "
+            "glob of parquet, ndjson or csv files."
+        )
     return files
 
 
@@ -140,7 +144,8 @@ def ledger_files(pattern: str) -> list[Path]:
     files = matching_files(pattern)
     if not files and (glob.has_magic(pattern) or ending(Path(pattern))):
         raise SettingsError(
-            f"No ledger file matches {pattern}: set DROPOFF_INTERVENTIONS or --interventions."
+            f"No ledger file matches '{pattern}'; set DROPOFF_INTERVENTIONS (--interventions) to a "
+            "folder or a glob of parquet, ndjson or csv files."
         )
     return files
 
@@ -164,20 +169,40 @@ def known_names(path: Path, column: str) -> list[str]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             return sorted({row[column] or "" for row in csv.DictReader(file)})
     except KeyError as error:
-        raise SettingsError(f"{path} has no column {column}.") from error
-    except (OSError, ValueError, csv.Error) as error:
-        raise SettingsError(f"{path} cannot be read: set DROPOFF_SEEDS or --seeds.") from error
+        raise SettingsError(
+            f"{path}, line 1: the column {column} is missing; the first line names the columns, "
+            "with commas between."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path} is not UTF-8 text; save the file as CSV in UTF-8.") from error
+    except OSError as error:
+        raise SettingsError(
+            f"{path} cannot be read ({error.strerror}); set DROPOFF_SEEDS (--seeds) to a folder of "
+            "settings."
+        ) from error
 
 
 def given_vars(text: str) -> Row:
     """Read the vars as dbt does: YAML. Raises SettingsError where they are none."""
     try:
-        given = yaml.safe_load(text) or {}
-        pd.Timestamp(given.get("oldest_event_time", OLDEST_EVENT_TIME))
-    except (yaml.YAMLError, AttributeError, ValueError) as error:
-        problem = str(error).splitlines()[0]
-        raise SettingsError(f"VARS cannot be read: {problem}; write it like {{a: 1}}.") from error
-    return given
+        return app.given_vars(text)
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+
+
+def oldest_time(dbt_vars: Row) -> str:
+    """Give the var oldest_event_time, in UTC. Raises SettingsError where it is no time."""
+    given = str(dbt_vars.get("oldest_event_time", OLDEST_EVENT_TIME))
+    try:
+        time = pd.Timestamp(given)
+    except ValueError:
+        time = pd.NaT
+    if time is pd.NaT or not re.match(r"\d{4}-\d{2}-\d{2}", given):
+        raise SettingsError(
+            f"The var oldest_event_time is '{given}', which is no time; write it like "
+            "2026-02-16 00:00:00."
+        )
+    return str(time.tz_convert(None) if time.tz else time)
 
 
 def columns_of_events(dbt_vars: Row) -> dict[str, list[Source]]:
@@ -369,11 +394,12 @@ def as_times_of(series: pd.Series, source: Source) -> pd.Series:
     """Give a series of UTC timestamps as `as_times`, written as their source says."""
     if source.get("format"):
         text = as_keys(series)
-        times = pd.to_datetime(text, format=source["format"], errors="coerce")
+        written = pandas_format(source["format"])
+        times = pd.to_datetime(text, format=written, errors="coerce")
         if isinstance(times.dtype, pd.DatetimeTZDtype):
             times = times.dt.tz_convert(None)
         elif times.dtype == object:  # offsets that differ
-            times = pd.to_datetime(text, format=source["format"], errors="coerce", utc=True)
+            times = pd.to_datetime(text, format=written, errors="coerce", utc=True)
             times = times.dt.tz_convert(None)
         return in_utc(times.astype("datetime64[us]"), source)
     unit, dtype = source.get("unit"), series.dtype
@@ -385,6 +411,11 @@ def as_times_of(series: pd.Series, source: Source) -> pd.Series:
     microseconds = microseconds.where(microseconds.between(0, LAST_MICROSECOND))
     times = microseconds.astype("Int64").astype("datetime64[us]")
     return in_utc(times.fillna(as_times(series.where(number.isna()))), source)
+
+
+def pandas_format(written: str) -> str:
+    """Give a format of DuckDB as pandas knows it: fractions of a second have one letter."""
+    return re.sub("%-?(.)", lambda part: "%f" if part[1] in "gn" else f"%{part[1]}", written)
 
 
 def in_utc(times: pd.Series, source: Source) -> pd.Series:
@@ -860,12 +891,19 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         dbt_vars = given_vars(given.vars)
         columns = columns_of_events(dbt_vars)
-        oldest_event_time = str(dbt_vars.get("oldest_event_time", OLDEST_EVENT_TIME))
+        oldest_event_time = oldest_time(dbt_vars)
         line, fatal = check_landing(
             given.events, given.interventions, given.seeds, given.out, columns, oldest_event_time
         )
     except SettingsError as error:
         print(error, file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(
+            f"{error.filename or given.out} cannot be read or written ({error.strerror}); the "
+            "checks are kept beside the warehouse, which DROPOFF_WAREHOUSE names.",
+            file=sys.stderr,
+        )
         return 2
     print(line)
     if fatal:

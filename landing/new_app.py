@@ -596,7 +596,8 @@ def choose_columns(db: Db, columns: list[Column]) -> tuple[dict[str, Column], di
         seen = shown(", ".join(shown(column.name, 40) for column in columns), 400)
         raise NotPossibleError(
             f"No column could be found for {' and '.join(missing)} (seen: {seen}{''.join(units)}); "
-            "name yours in the var event_columns, like {user_id: distinct_id}."
+            "rename it in what lands, or write the settings by hand and name it in the var "
+            "event_columns, like {user_id: distinct_id}."
         )
     return chosen, why
 
@@ -1186,7 +1187,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"{error.filename} cannot be written: {error.strerror}.", file=sys.stderr)
+        print(
+            f"{error.filename} cannot be written ({error.strerror}); name a folder with --out.",
+            file=sys.stderr,
+        )
         return 2
     return 0
 

@@ -483,10 +483,11 @@ class Interventions:
         BlockingIOError where another process works in the folder.
         """
         self.control_share = control_share
-        self.planned_treated_share = round(1 - control_share, 9)
+        is_number = isinstance(control_share, int | float)
+        self.planned_treated_share = round(1 - control_share, 9) if is_number else 0
         if not 0 < self.planned_treated_share < 1:
             raise ValueError(
-                f"The share of the control arm is {control_share}: set one above 0 and below 1."
+                f"The var control_share is {control_share}: set a number above 0 and below 1."
             )
         self.changing = threading.Lock()
         self.keys: set[str] = set()
@@ -504,7 +505,7 @@ class Interventions:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise BlockingIOError(
-                    f"Another process sends the interventions of {folder}: stop it first."
+                    f"Another make live is at work in {folder}: end it first."
                 ) from None
 
             self.ledger = Journal(ledger)

@@ -27,6 +27,7 @@ PAST_SECONDS = 600  # what is there at once
 WARM_UP_SECONDS = 7200  # visits that began as long before that are under way; hardly any is longer
 STEP_SECONDS = 0.1  # between two writes
 GAP_MINUTES = 30  # a longer silence ends a visit
+MOST_RATE = 100_000  # events a second
 USERS_PER_RATE = 150  # for each event a second
 FEWEST_USERS = 3_000
 
@@ -164,8 +165,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, help="by default until it is ended")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    if options.rate <= 0:
-        print(f"--rate is {options.rate:g}; it must be more than 0.")
+    if not 0 < options.rate <= MOST_RATE:
+        print(f"RATE (--rate) is {options.rate:g}; it must be above 0 and at most {MOST_RATE:,}.")
         return 1
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
@@ -174,7 +175,16 @@ def main() -> int:
     except duckdb.IOException:
         print(f"There are no parquet files below {options.source}: run make land.")
         return 1
-    count = play(visits, options.out, options.rate, options.seconds, options.seed)
+    except duckdb.Error:
+        visits = []
+    if not visits:
+        print(f"The parquet files below {options.source} hold no events under our column names.")
+        return 1
+    try:
+        count = play(visits, options.out, options.rate, options.seconds, options.seed)
+    except OSError as error:
+        print(f"{options.out} cannot be written ({error.strerror}); name a folder with --out.")
+        return 1
     print(f"{count:,} events played into {options.out}")
     return 0
 

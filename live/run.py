@@ -20,6 +20,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+import duckdb
 import yaml
 from interventions import Interventions, Webhook
 from landing_zone import LandingZone
@@ -41,9 +42,23 @@ log = logging.getLogger("dropoff.live")
 
 
 def project_vars(given: str) -> dict:
-    """The vars of dbt_project.yml, those given over them. Raises ValueError for no mapping."""
+    """The vars of dbt_project.yml, those given over them.
+
+    Raises ValueError where they are no mapping, or one that only live reads is nonsense.
+    """
     project = yaml.safe_load((ROOT / "dbt_project.yml").read_text(encoding="utf-8"))
-    return {**project["vars"], **app.given_vars(given)}
+    merged = {**project["vars"], **app.given_vars(given)}
+    seconds, levels = merged["feed_stopped_after_seconds"], merged["intervention_levels"]
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 1:
+        raise ValueError(
+            f"The var feed_stopped_after_seconds is '{seconds}'; it must be a number from 1 to "
+            "1000000000."
+        )
+    if not isinstance(levels, list) or any(level not in ("HIGH", "MEDIUM") for level in levels):
+        raise ValueError(
+            f"The var intervention_levels is '{levels}'; write it like [HIGH, MEDIUM]."
+        )
+    return merged
 
 
 def identity(path: Path) -> tuple[int, int] | None:
@@ -89,8 +104,14 @@ class Live:
         # beside the one before, which shows on if this one cannot
         number = 1 - self.number
         models = self.window.models if self.window else None
-        window = Window(self.folder / f"window-{number}", self.warehouse, self.vars, models)
-        window.renew(datetime.now(UTC))
+        try:
+            window = Window(self.folder / f"window-{number}", self.warehouse, self.vars, models)
+            window.renew(datetime.now(UTC))
+        except duckdb.Error as error:
+            raise WindowError(
+                f"{self.warehouse} is no warehouse that the live view can go on from "
+                f"({str(error).splitlines()[0]}): build it anew with make build."
+            ) from None
         self.window, self.number, self.built = window, number, built
         part = self.folder / "part.ndjson"
         self.zone = LandingZone(self.events, part, window.files_read())
@@ -134,7 +155,7 @@ class Live:
             self.interventions.offer(due, now)
         except OSError as error:
             if not self.is_full:
-                log.info("Interventions cannot be written down, and none goes out: %s.", error)
+                log.warning("Interventions cannot be written down, and none goes out: %s.", error)
             self.is_full = True
         else:
             self.is_full = False
@@ -172,7 +193,7 @@ class Live:
         try:
             self.begin()
         except WindowError as error:
-            log.info("%s The live view stays with the build before.", error)
+            log.warning("%s The live view stays with the build before.", error)
             return
         before.close()
         log.info("The warehouse was built anew; the live view goes on from it.")
@@ -226,6 +247,12 @@ def main() -> int:
         live.end()
     except (WindowError, ValueError, BlockingIOError) as error:
         log.info("%s", error)
+        return 1
+    except OSError as error:
+        print(
+            f"{error.filename or folder} cannot be read or written ({error.strerror}); "
+            "DROPOFF_LIVE and DROPOFF_INTERVENTIONS name the folders that live writes into."
+        )
         return 1
     return 0
 

@@ -55,12 +55,15 @@ def copy_of(warehouse: Path, copy: Path) -> None:
                 shutil.copyfile(old, new)
         after = warehouse.stat()
         if (before.st_ino, before.st_mtime_ns) != (after.st_ino, after.st_mtime_ns):
-            raise WindowError(f"{warehouse} is being written.")
+            raise WindowError(f"{warehouse} is being written; begin again when the build is done.")
         duckdb.connect(str(copy)).close()
     except FileNotFoundError:
         raise WindowError(f"There is no warehouse at {warehouse}: run make build.") from None
-    except duckdb.Error as error:
-        raise WindowError(f"{warehouse} does not open: {str(error).splitlines()[0]}") from None
+    except duckdb.Error:
+        raise WindowError(
+            f"{warehouse} does not open as a DuckDB file: build it anew with make build, or set "
+            "DROPOFF_WAREHOUSE to another."
+        ) from None
 
 
 def fingerprint_of(base: Path) -> str:

@@ -51,7 +51,7 @@
     {% set header = records[0][1] %}
     {% set names = header | map('trim') | map('lower') | list %}
     {% for column in columns if column not in header %}
-        {% do stop(path ~ ', line 1: the column ' ~ column ~ ' is missing.') %}
+        {% do stop(path ~ ', line 1: the column ' ~ column ~ ' is missing; the first line names the columns, with commas between.') %}
     {% endfor %}
     {% for column in columns + optional_settings_columns().get(name, []) if names.count(column) > 1 %}
         {% do stop(path ~ ', line 1: the column ' ~ column ~ ' is there twice.') %}

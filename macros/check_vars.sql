@@ -74,8 +74,11 @@
             {% do stop("The var event_columns is '" ~ var('event_columns') ~ "'; write it like {user_id: distinct_id}.") %}
         {% endif %}
         {% do check_event_columns('event_columns', var('event_columns')) %}
-        {% if var('event_format') is not none and var('event_format') not in var('event_formats') %}
-            {% do stop("The var event_format is '" ~ var('event_format') ~ "', which is none of " ~ var('event_formats') | sort | join(', ') ~ '.') %}
+        {% if var('event_formats') is not mapping or var('event_formats').values() | rejectattr('items', 'defined') | list %}
+            {% do stop("The var event_formats is '" ~ var('event_formats') ~ "'; write it like {shop: {user_id: who}}.") %}
+        {% endif %}
+        {% if var('event_format') is not none and (var('event_format') is not string or var('event_format') not in var('event_formats')) %}
+            {% do stop("The var event_format is '" ~ var('event_format') ~ "', which is none of " ~ var('event_formats') | map('string') | sort | join(', ') ~ '.') %}
         {% elif var('event_format') is not none %}
             {% do check_event_columns('event_formats', var('event_formats')[var('event_format')]) %}
         {% endif %}

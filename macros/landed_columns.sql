@@ -6,12 +6,17 @@
    parses, check_vars has not yet said that one of them is nonsense. #}
 {% macro landed_sources(our_name) %}
     {% set formats = var('event_formats') if var('event_formats') is mapping else {} %}
-    {% set names = formats.get(var('event_format') | string) or {} %}
+    {% set names = formats.get(var('event_format') | string) %}
+    {% set names = names if names is mapping else {} %}
     {% set given = var('event_columns') if var('event_columns') is mapping else {} %}
     {% set given = given.get(our_name, names.get(our_name, our_name)) %}
     {% set sources = [] %}
     {% for source in as_list(given) %}
-        {% do sources.append(source if source is mapping else {'column': source | string}) %}
+        {% set written = {'column': '' if source is mapping else source | string} %}
+        {% for key, value in (source if source is mapping else {}).items() if value is string %}
+            {% do written.update({key: value}) %}
+        {% endfor %}
+        {% do sources.append(written) %}
     {% endfor %}
     {{ return(sources) }}
 {% endmacro %}

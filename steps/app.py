@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import zoneinfo
 from functools import cache
 from importlib import util
 from pathlib import Path
@@ -20,6 +22,9 @@ EVENT_COLUMNS = (
     "app_version",
     "city",
 )
+UNITS = ("s", "ms", "us", "ns")
+# as macros/check_vars.sql has it
+TIME_FORMAT = re.compile(r"([^%]|%(-?[dmyHIMSj]|[aAbBpYgfnz%]))+")
 # as GA4 types the value of a parameter
 TYPED_VALUES = ("string", "int", "float", "double")
 
@@ -57,7 +62,10 @@ def given_vars(text: str) -> dict:
     except yaml.YAMLError:
         given = None
     if not isinstance(given, dict):
-        raise ValueError(f"--vars is '{text}'; write it like '{{control_share: 0.2}}'.")
+        raise ValueError(
+            f"VARS (--vars) is '{text}', which is no YAML mapping; "
+            "write it like '{control_share: 0.2}'."
+        )
     return given
 
 
@@ -76,26 +84,70 @@ def event_sources(dbt_vars: dict) -> dict[str, list[dict]]:
     project = project_vars()
     formats = dbt_vars.get("event_formats", project["event_formats"])
     chosen = dbt_vars.get("event_format", project["event_format"])
-    if chosen is not None and (not isinstance(formats, dict) or chosen not in formats):
-        raise ValueError(f"The var event_format is '{chosen}', which is none of event_formats.")
+    if not isinstance(formats, dict) or not all(isinstance(f, dict) for f in formats.values()):
+        raise ValueError(
+            f"The var event_formats is '{formats}'; write it like {{shop: {{user_id: who}}}}."
+        )
+    if chosen is not None and (not isinstance(chosen, str) or chosen not in formats):
+        known = ", ".join(sorted(map(str, formats)))
+        raise ValueError(f"The var event_format is '{chosen}', which is none of {known}.")
     given = dbt_vars.get("event_columns", project["event_columns"])
     if not isinstance(given, dict):
         raise ValueError(
             f"The var event_columns is '{given}'; write it like {{user_id: distinct_id}}."
         )
-    columns = {name: name for name in EVENT_COLUMNS} | (formats[chosen] if chosen else {}) | given
+    of_format = sources_of("event_formats", formats[chosen]) if chosen else {}
+    own = {name: [{"column": name}] for name in EVENT_COLUMNS}
+    return own | of_format | sources_of("event_columns", given)
+
+
+def sources_of(var_name: str, columns: dict) -> dict[str, list[dict]]:
+    """The sources that a mapping of columns names.
+
+    Raises ValueError with the sentence of macros/check_vars.sql where it is nonsense.
+    """
     sources = {}
-    for ours in EVENT_COLUMNS:
-        listed = columns[ours] if isinstance(columns[ours], list) else [columns[ours]]
+    for ours, landed in columns.items():
+        what = f"The var {var_name} maps {ours} to '{landed}', "
+        listed = landed if isinstance(landed, list) else [landed]
+        if ours not in EVENT_COLUMNS:
+            raise ValueError(
+                f"The var {var_name} maps '{ours}', which is none of {', '.join(EVENT_COLUMNS)}."
+            )
+        if not listed:
+            raise ValueError(
+                what + "which names no column; write it like {user_id: [user_id, anonymous_id]}."
+            )
         sources[ours] = [
             source if isinstance(source, dict) else {"column": source} for source in listed
         ]
-        if not listed or not all(isinstance(source.get("column"), str) for source in sources[ours]):
-            raise ValueError(
-                f"The var event_columns maps {ours} to '{columns[ours]}', which is no column's "
-                "name; write it like {user_id: distinct_id}."
-            )
+        for source in sources[ours]:
+            refuse_nonsense(what, ours, source)
     return sources
+
+
+def refuse_nonsense(what: str, ours: str, source: dict) -> None:
+    """Raise ValueError, a sentence that begins with `what`, where a source cannot be read."""
+    unit, written, zone = (source.get(name) for name in ("unit", "format", "timezone"))
+    unknown = [name for name in source if name not in ("column", "unit", "format", "timezone")]
+    is_format = "%" in str(written) and TIME_FORMAT.fullmatch(str(written))
+    problem = None
+    if not isinstance(source.get("column"), str) or not source["column"]:
+        problem = "which is no column's name; write it like {user_id: distinct_id}."
+    elif unknown:
+        problem = f"where '{unknown[0]}' is none of column, unit, format, timezone."
+    elif ours not in ("event_time", "received_at") and len(source) > 1:
+        problem = "but only event_time and received_at have a unit, a format or a time zone."
+    elif "unit" in source and unit not in UNITS:
+        problem = f"where the unit '{unit}' is none of s, ms, us, ns."
+    elif "unit" in source and "format" in source:
+        problem = "which has a unit and a format; a time is written in one of them."
+    elif "format" in source and not is_format:
+        problem = f"where '{written}' is no format of a time; write it like '%d.%m.%Y %H:%M:%S'."
+    elif "timezone" in source and str(zone) not in zoneinfo.available_timezones():
+        problem = f"where '{zone}' is no time zone; write an IANA name like Asia/Kolkata."
+    if problem:
+        raise ValueError(what + problem)
 
 
 def is_found(source: dict, names: object) -> bool:

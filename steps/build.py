@@ -18,6 +18,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import app
 import duckdb
 
 DBT = Path(sys.executable).with_name("dbt")
@@ -75,6 +76,13 @@ def refuse_a_writer(warehouse: Path) -> None:
             raise BlockingIOError from None
     except duckdb.Error:
         pass  # a log to be replayed, perhaps: the copy is opened to write
+
+
+def is_of_another_kind(path: Path) -> bool:
+    """True for a file that DuckDB did not write: replacing it could lose what somebody needs."""
+    with path.open("rb") as file:
+        head = file.read(12)
+    return bool(head) and head[8:] != b"DUCK"
 
 
 def copy_to_build_on(warehouse: Path, new_file: Path) -> None:
@@ -163,29 +171,51 @@ def main() -> int:
     parser.add_argument("--full-refresh", action="store_true", help="build everything anew")
     options = parser.parse_args()
 
-    warehouse = Path(os.environ.get("DROPOFF_WAREHOUSE") or "warehouse.duckdb")
-    # always the same name: dbt parses the project again where its file has another
-    new_file = Path(f"{warehouse}.new")
+    warehouse = app.warehouse()
     try:
-        with only_build_of(warehouse) as lock, removed_at_the_end(new_file):
-            if warehouse.exists():
-                refuse_a_writer(warehouse)
-                copy = copy_what_was_fitted if options.full_refresh else copy_to_build_on
-                copy(warehouse, new_file)
-            arguments = ["--vars", options.vars] if options.vars else []
-            arguments += ["--full-refresh"] if options.full_refresh else []
-            code, lines = run_dbt(new_file, arguments, lock)
-            if code:
-                print(*trouble(lines), sep="\n")
-                return 1
-            os.replace(new_file, warehouse)
-            # of a plain dbt build that was killed
-            Path(f"{warehouse}.wal").unlink(missing_ok=True)
-            print(summary(warehouse, lines))
-            return 0
+        app.given_vars(options.vars)
+    except ValueError as error:
+        print(error)
+        return 1
+    try:
+        if warehouse.exists() and is_of_another_kind(warehouse):
+            print(
+                f"{warehouse} is no DuckDB file; set DROPOFF_WAREHOUSE to another, or move the "
+                "file away."
+            )
+            return 1
+        return build(warehouse, options)
     except BlockingIOError:
         print(f"{warehouse} is being written by another process; build again when it has ended.")
         return 1
+    except OSError as error:
+        print(
+            f"{warehouse} cannot be built ({error.strerror}: {error.filename}); set "
+            "DROPOFF_WAREHOUSE to a file in a folder that is there and can be written."
+        )
+        return 1
+
+
+def build(warehouse: Path, options: argparse.Namespace) -> int:
+    """Build into a copy and replace. Raises OSError, BlockingIOError where another one builds."""
+    # always the same name: dbt parses the project again where its file has another
+    new_file = Path(f"{warehouse}.new")
+    with only_build_of(warehouse) as lock, removed_at_the_end(new_file):
+        if warehouse.exists():
+            refuse_a_writer(warehouse)
+            copy = copy_what_was_fitted if options.full_refresh else copy_to_build_on
+            copy(warehouse, new_file)
+        arguments = ["--vars", options.vars] if options.vars else []
+        arguments += ["--full-refresh"] if options.full_refresh else []
+        code, lines = run_dbt(new_file, arguments, lock)
+        if code:
+            print(*trouble(lines), sep="\n")
+            return 1
+        os.replace(new_file, warehouse)
+        # of a plain dbt build that was killed
+        Path(f"{warehouse}.wal").unlink(missing_ok=True)
+        print(summary(warehouse, lines))
+        return 0
 
 
 if __name__ == "__main__":

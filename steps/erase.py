@@ -22,6 +22,8 @@ import re
 import shutil
 import subprocess
 import sys
+import zlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -35,10 +37,31 @@ from app import sql_text, staging_module, value_at
 SHOWN = 10
 OWN_USER_ID = [{"column": "user_id"}]
 MAPPED_IDS = [{"column": "anonymous_id"}, {"column": "user_id"}]
+# what a file that is cut off or no such file is read with
+BROKEN = (OSError, EOFError, zlib.error, zstandard.ZstdError, duckdb.Error)
 
 
 landing_files = staging_module("base_app__landing_files")
 cut_records = staging_module("base_app__cut_records")
+
+
+class NotErasedError(Exception):
+    """Why nobody can say that the person is gone: its text is the one sentence that is shown."""
+
+
+@contextlib.contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Raise NotErasedError where a file cannot be read or written anew."""
+    try:
+        yield
+    except BROKEN as error:
+        reason = (
+            getattr(error, "strerror", None) or str(error) or type(error).__name__
+        ).splitlines()[0]
+        raise NotErasedError(
+            f"{path} cannot be read or written anew ({reason}), and may hold this user: mend it or "
+            "take it away, and erase again."
+        ) from None
 
 
 def names(user: str) -> re.Pattern[str]:
@@ -113,11 +136,12 @@ def erase_from_text(path: Path, kind: str, sources: list[dict], user: str) -> in
     count = 0
     # a record ends at its number, and began after the one before, the header first
     last = lines_of_header(path) if kind == "csv" else 0
-    for number, is_readable, payload in cut_records.file_records(str(path), kind, None):
-        if is_of(payload, is_readable, sources, user):
-            going.update(range(last + 1, number + 1))
-            count += 1
-        last = number
+    with cut_records.open_bytes(str(path)) as stream:
+        for number, is_readable, payload in cut_records.RECORDS[kind](stream):
+            if is_of(payload, is_readable, sources, user):
+                going.update(range(last + 1, number + 1))
+                count += 1
+            last = number
     if count:
         with cut_records.open_bytes(str(path)) as stream, written_anew(path) as file:
             for number, line in enumerate(lines_of(stream, kind), start=1):
@@ -152,12 +176,13 @@ def erase_from_zone(pattern: str, sources: list[dict], user: str) -> tuple[int, 
     count_rows = count_files = 0
     for name in landing_files.list_files(pattern) if pattern else []:
         kind = landing_files.file_format(name)
-        if kind == "parquet":
-            count = erase_from_parquet(Path(name), sources, user)
-        elif kind in cut_records.RECORDS:
-            count = erase_from_text(Path(name), kind, sources, user)
-        else:
+        if kind == "unknown":
             continue
+        with readable(Path(name)):
+            if kind == "parquet":
+                count = erase_from_parquet(Path(name), sources, user)
+            else:
+                count = erase_from_text(Path(name), kind, sources, user)
         count_rows += count
         count_files += count > 0
     return count_rows, count_files
@@ -231,19 +256,27 @@ def files_below(folder: Path) -> list[Path]:
 
 
 def ids_of(user: str, warehouse: Path) -> list[str]:
-    """All ids of the person who has this one, as far as the last build knew; this one first."""
-    with duckdb.connect(str(warehouse), read_only=True) as connection:
-        others = connection.execute(
-            """
-            with people as (from staging.stg_identities__people),
-            persons as (select user_id from people where $user in (anonymous_id, user_id))
-            select user_id from persons
-            union
-            select anonymous_id from people where user_id in (from persons)
-            order by 1
-            """,
-            {"user": user},
-        ).fetchall()
+    """All ids of the person who has this one, as far as the last build knew; this one first.
+
+    Raises NotErasedError where it does not say.
+    """
+    try:
+        with duckdb.connect(str(warehouse), read_only=True) as connection:
+            others = connection.execute(
+                """
+                with people as (from staging.stg_identities__people),
+                persons as (select user_id from people where $user in (anonymous_id, user_id))
+                select user_id from persons
+                union
+                select anonymous_id from people where user_id in (from persons)
+                order by 1
+                """,
+                {"user": user},
+            ).fetchall()
+    except duckdb.Error:
+        raise NotErasedError(
+            f"{warehouse} does not say which other ids are this user's: run make build."
+        ) from None
     return [user, *(other for (other,) in others if other != user)]
 
 
@@ -256,12 +289,11 @@ def prove(ids: list[str]) -> int:
     below = [app.live_folder(), Path("reports/build"), Path("reports/.evidence/meta"), Path("logs")]
     files = landed + [p for p in beside if p.exists()]
     files += [file for folder in below if folder.is_dir() for file in files_below(folder)]
-    left = {
-        place: count
-        for path in files
-        for who in ids
-        for place, count in found_in(path, who).items()
-    }
+    left: Counter[str] = Counter()
+    for path in files:
+        with readable(path):
+            for who in ids:
+                left.update(found_in(path, who))
     if left:
         shown = ", ".join(f"{place} ({count})" for place, count in list(left.items())[:SHOWN])
         print(f"The id is still in {len(left)} places: {shown}.")
@@ -295,6 +327,15 @@ def erase(ids: list[str], sources: list[dict]) -> int:
 
 def main() -> int:
     """Erase or prove. Returns 0, or 1 after a sentence that says what is left or why not."""
+    try:
+        return erase_or_prove()
+    except NotErasedError as error:
+        print(error)
+        return 1
+
+
+def erase_or_prove() -> int:
+    """Do what the command line says. Raises NotErasedError."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("user", metavar="USER_ID")
     parser.add_argument("--vars", default="", help="dbt's vars, as YAML")
@@ -305,14 +346,13 @@ def main() -> int:
     if not options.user.strip():
         print("The user id is blank: name whom to erase.")
         return 1
+    if not landing_files.list_files(app.events()):
+        raise NotErasedError(
+            f"No landed file matches '{app.events()}', so nobody can say where this user is; set "
+            "DROPOFF_EVENTS to the landing zone."
+        )
     if app.identities():
-        try:
-            ids = ids_of(options.user, app.warehouse())
-        except duckdb.Error:
-            print(
-                f"{app.warehouse()} does not say which other ids are this user's: run make build."
-            )
-            return 1
+        ids = ids_of(options.user, app.warehouse())
     if options.prove:
         return prove(ids)
     try:

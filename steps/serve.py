@@ -215,11 +215,10 @@ def stop(sentence: str) -> NoReturn:
 
 
 def port_number(text: str) -> int:
-    """Return the port that `text` names. Raises ValueError where it names none."""
-    number = int(text)
-    if not 0 <= number <= 65535:
-        raise ValueError(text)
-    return number
+    """Return the port that `text` names, for an argument of a command line."""
+    if not re.fullmatch("[0-9]{1,5}", text) or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"'{text}' is no port; write a number from 0 to 65535")
+    return int(text)
 
 
 def main() -> None:

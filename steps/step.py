@@ -93,7 +93,18 @@ def main() -> int:
     parser.add_argument("--outputs", nargs="*", default=[])
     split = sys.argv.index("--")
     options, command = parser.parse_args(sys.argv[1:split]), sys.argv[split + 1 :]
+    try:
+        return run_or_skip(options, command)
+    except OSError as error:
+        print(
+            f"{error.filename} cannot be read or written ({error.strerror}); make needs a project "
+            "folder that can be written."
+        )
+        return 1
 
+
+def run_or_skip(options: argparse.Namespace, command: list[str]) -> int:
+    """Run the step, or skip it when nothing changed. Returns its exit code. Raises OSError."""
     print(f"{options.name:<{NAME_WIDTH}} ", end="", flush=True)
     output_key = hashlib.sha256("\n".join(options.outputs).encode()).hexdigest()[:12]
     state_path = STATE_FOLDER / f"{options.name}-{output_key}"

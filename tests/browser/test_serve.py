@@ -110,6 +110,7 @@ def test_a_page_comes_with_safe_headers(ask):
 def test_nothing_beside_the_site_is_served(ask, path):
     response, content = ask(path)
     assert response.status == 404
+    assert content == b"There is no such page.\n"
     assert b"secret" not in content
     assert b"root:" not in content
     assert response.getheader("X-Content-Type-Options") == "nosniff"
@@ -118,7 +119,7 @@ def test_nothing_beside_the_site_is_served(ask, path):
 def test_another_host_name_is_refused(ask):
     response, content = ask("/", Host="evil.example")
     assert response.status == 421
-    assert b"home" not in content
+    assert content == b"This site answers on this machine.\n"
     assert ask("/", Host="localhost:3000")[0].status == 200
 
 
@@ -174,6 +175,29 @@ def test_it_ends_cleanly(process, end):
     _, errors = server.communicate(timeout=10)
     assert server.returncode == 0
     assert errors == ""
+
+
+@pytest.mark.parametrize("port", ["abc", "65536", "-1", "80.5", "99999999"])
+def test_a_port_that_is_none_is_told(small_site, port):
+    done = subprocess.run(
+        [sys.executable, SERVE, f"--port={port}", "--site", small_site],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        f"serve.py: error: argument --port: '{port}' is no port; write a number from 0 to 65535"
+    )
+
+
+def test_where_no_port_is_free_another_is_to_be_named(serve, small_site, monkeypatch):
+    def is_taken(*_):
+        raise OSError
+
+    monkeypatch.setattr(serve, "SiteServer", is_taken)
+    with pytest.raises(SystemExit) as stop:
+        serve.listen(small_site, 3000)
+    assert stop.value.code == "No port from 3000 on is free: name another with --port."
 
 
 def test_a_site_that_is_not_built_is_one_sentence(tmp_path):

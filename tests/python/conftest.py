@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import io
 import os
+import sys
 from pathlib import Path
 
 import duckdb
@@ -33,6 +34,7 @@ def load(path):
     return module
 
 
+sys.path.append(str(ROOT / "steps"))
 build_step = load(ROOT / "steps" / "build.py")
 
 

@@ -232,6 +232,8 @@ def test_nearly_all_rows_rejected_stops_the_run(landing, run, column, bad, expec
     code, _, err = run()
     assert code == 1
     assert f"landing/events/a.parquet does not meet {expectation}: {column} is" in err
+    cure = f"; say in event_columns which column is {column}, or take the file away.\n"
+    assert err.endswith(cure)
     assert err.count("\n") == 1
 
 
@@ -270,14 +272,41 @@ def test_a_corrupt_file_is_recorded_and_fatal_only_where_all_are(landing, run):
     code, out, err = run()
     assert (code, out) == (1, "5 files checked, 5 expectations not met\n")
     assert err.startswith(
-        "landing/events/a.parquet does not meet expect_file_to_be_readable (and 4 more"
+        "landing/events/a.parquet does not meet expect_file_to_be_readable (and 4 more like it): "
     )
+    assert err.endswith("; land it again, or point DROPOFF_EVENTS elsewhere.\n")
     assert row_of(check.READABLE)["is_fatal"] is True
     events().to_parquet(landing / "f.parquet")
     assert run() == (0, "1 file checked, 0 expectations not met\n", "")
     assert row_of(check.READABLE)["is_met"] is False
     assert row_of(check.READABLE)["is_fatal"] is False
     assert re.fullmatch(r"The file cannot be read: .+\.", row_of(check.READABLE)["message"])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("a.parquet", b"PAR1 and no more", "the file cannot be read: "),
+        (
+            "a.json",
+            b'[\n{"user_id": 1},\n]\n',
+            "the file cannot be read: none of its 3 rows is one; land it again, or "
+            "point DROPOFF_EVENTS elsewhere.",
+        ),
+        (
+            "a.xlsx",
+            b"",
+            "the file cannot be read: its name ends in none of .parquet, .ndjson, .jsonl, .json, .csv;",
+        ),
+    ],
+)
+def test_a_landing_zone_of_one_unreadable_file_says_why(landing, run, name, content, sentence):
+    (landing / name).write_bytes(content)
+    code, _, err = run()
+    assert code == 1
+    place = f"landing/events/{name} does not meet expect_file_to_be_readable: "
+    assert err.startswith(place + sentence)
+    assert err.endswith("; land it again, or point DROPOFF_EVENTS elsewhere.\n")
 
 
 # --- formats, columns, types ---------------------------------------------------------------------
@@ -564,31 +593,144 @@ def test_the_environment_gives_the_defaults(landing, run, monkeypatch):
     [
         (
             ["--events", "none/*"],
-            "No landed file matches none/*: set DROPOFF_EVENTS or --events.\n",
+            "No landed file matches 'none/*'; set DROPOFF_EVENTS (--events) to a folder or a glob "
+            "of parquet, ndjson or csv files.\n",
         ),
         (
             ["--interventions", "none/*"],
-            "No ledger file matches none/*: set DROPOFF_INTERVENTIONS or --interventions.\n",
+            "No ledger file matches 'none/*'; set DROPOFF_INTERVENTIONS (--interventions) to a "
+            "folder or a glob of parquet, ndjson or csv files.\n",
         ),
         (
             ["--interventions", "none.csv"],
-            "No ledger file matches none.csv: set DROPOFF_INTERVENTIONS or --interventions.\n",
+            "No ledger file matches 'none.csv'; set DROPOFF_INTERVENTIONS (--interventions) to a "
+            "folder or a glob of parquet, ndjson or csv files.\n",
         ),
         (
             ["--seeds", "none"],
-            "none/event_types.csv cannot be read: set DROPOFF_SEEDS or --seeds.\n",
+            "none/event_types.csv cannot be read (No such file or directory); set DROPOFF_SEEDS "
+            "(--seeds) to a folder of settings.\n",
+        ),
+        (
+            ["--seeds", "latin"],
+            "latin/event_types.csv is not UTF-8 text; save the file as CSV in UTF-8.\n",
+        ),
+        (
+            ["--seeds", "semicolons"],
+            "semicolons/event_types.csv, line 1: the column event_name is missing; the first line "
+            "names the columns, with commas between.\n",
+        ),
+        (
+            ["--out", "seeds"],
+            "seeds cannot be read or written (Is a directory); the checks are kept beside the "
+            "warehouse, which DROPOFF_WAREHOUSE names.\n",
         ),
         (
             ["--vars", "{event_columns: []}"],
             "The var event_columns is '[]'; write it like {user_id: distinct_id}.\n",
         ),
-        (["--vars", "{"], None),
-        (["--vars", "just text"], None),
-        (["--vars", "{oldest_event_time: soon}"], None),
+        *(
+            (
+                ["--vars", text],
+                f"VARS (--vars) is '{text}', which is no YAML mapping; write it like "
+                "'{control_share: 0.2}'.\n",
+            )
+            for text in ("{", "just text", "[1]")
+        ),
+        *(
+            (
+                ["--vars", f"{{oldest_event_time: {text}}}"],
+                f"The var oldest_event_time is '{told}', which is no time; write it like "
+                "2026-02-16 00:00:00.\n",
+            )
+            for text, told in [("soon", "soon"), ("null", "None"), ("[1]", "[1]"), ("2", "2")]
+        ),
     ],
 )
 def test_bad_settings_are_one_sentence(landing, run, arguments, sentence):
     events().to_parquet(landing / "a.parquet")
-    code, out, err = run(*arguments)
+    for name, content in {
+        "latin": "é,\n".encode("latin-1"),
+        "semicolons": b"event_name;role\nopen;starter\n",
+    }.items():
+        Path(name).mkdir()
+        Path(name, "event_types.csv").write_bytes(content)
+    assert run(*arguments) == (2, "", sentence)
+
+
+WRONG_COLUMNS = [
+    ({"event_format": "shop"}, "The var event_format is 'shop', which is none of amplitude, "),
+    ({"event_format": ["ga4"]}, "The var event_format is '['ga4']', which is none of amplitude, "),
+    (
+        {"event_formats": 5},
+        "The var event_formats is '5'; write it like {shop: {user_id: who}}.",
+    ),
+    (
+        {"event_formats": {"shop": {"who": "x"}}, "event_format": "shop"},
+        "The var event_formats maps 'who', which is none of event_id, user_id, event_name, "
+        "event_time, received_at, platform, app_version, city.",
+    ),
+    *(
+        (
+            {"event_columns": {ours: written}},
+            f"The var event_columns maps {ours} to '{written}', {told}",
+        )
+        for ours, written, told in [
+            (
+                "user_id",
+                [],
+                "which names no column; write it like {user_id: [user_id, anonymous_id]}.",
+            ),
+            ("user_id", 5, "which is no column's name; write it like {user_id: distinct_id}."),
+            (
+                "event_time",
+                {"column": "at", "zone": "UTC"},
+                "where 'zone' is none of column, unit, format, timezone.",
+            ),
+            (
+                "city",
+                {"column": "town", "unit": "s"},
+                "but only event_time and received_at have a unit, a format or a time zone.",
+            ),
+            (
+                "event_time",
+                {"column": "at", "unit": "days"},
+                "where the unit 'days' is none of s, ms, us, ns.",
+            ),
+            (
+                "event_time",
+                {"column": "at", "unit": "s", "format": "%Y"},
+                "which has a unit and a format; a time is written in one of them.",
+            ),
+            (
+                "event_time",
+                ["at", {"column": "at", "format": "%Q"}],
+                "where '%Q' is no format of a time; write it like '%d.%m.%Y %H:%M:%S'.",
+            ),
+            (
+                "received_at",
+                {"column": "at", "timezone": "Mars/Olympus"},
+                "where 'Mars/Olympus' is no time zone; write an IANA name like Asia/Kolkata.",
+            ),
+        ]
+    ),
+]
+
+
+@pytest.mark.parametrize(("dbt_vars", "sentence"), WRONG_COLUMNS)
+def test_columns_that_no_file_can_have_are_one_sentence(landing, run, dbt_vars, sentence):
+    events().to_parquet(landing / "a.parquet")
+    code, out, err = run("--vars", json.dumps(dbt_vars))
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert sentence is None or err == sentence
+    assert err.startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [("%-d.%-m.%Y %H:%M:%S", "2.1.2026 03:04:05"), ("%Y%m%dT%H%M%S.%g", "20260102T030405.000")],
+)
+def test_a_format_that_only_the_build_knew_is_read(landing, run, written, text):
+    events(event_time=[text] * 200).to_csv(landing / "a.csv", index=False)
+    columns = {"event_time": {"column": "event_time", "format": written}}
+    assert run("--vars", json.dumps({"event_columns": columns}))[0] == 0
+    assert row_of(NOT_NULL, "event_time", "landing/events/a.csv")["is_met"]

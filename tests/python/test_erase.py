@@ -157,11 +157,46 @@ def test_a_person_is_erased_under_all_their_ids(app):
 
 
 def test_nobody_is_erased_by_a_blank_id_nor_while_live_is_at_work(app):
-    assert erase(app, GONE, "--vars", "nonsense").stdout.startswith("--vars is 'nonsense'; write")
+    assert erase(app, GONE, "--vars", "nonsense").stdout == (
+        "VARS (--vars) is 'nonsense', which is no YAML mapping; write it like "
+        "'{control_share: 0.2}'.\n"
+    )
     assert erase(app, " ").stdout == "The user id is blank: name whom to erase.\n"
     lock = os.open(app / "w.live", os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)
     done = erase(app, GONE)
     os.close(lock)
     assert (done.returncode, done.stderr) == (1, "")
-    assert "make live is at work" in done.stdout
+    assert done.stdout == f"make live is at work in {app}/w.live: end it first.\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a0.parquet", b"PAR1 and no more"),
+        ("a0.csv.gz", b"not compressed"),
+        ("a0.ndjson.gz", gzip.compress(b'{"user_id": "ben"}\n' * 999)[:30]),
+        ("a0.ndjson.zst", b"not compressed"),
+    ],
+)
+def test_a_file_that_nobody_can_read_may_hold_the_person(app, name, content):
+    (app / "landing" / name).write_bytes(content)
+    for arguments in [[], ["--prove"]][: 1 + (name != "a0.parquet")]:
+        done = erase(app, GONE, *arguments)
+        assert (done.returncode, done.stderr, done.stdout.count("\n")) == (1, "", 1)
+        assert done.stdout.startswith(f"{app}/landing/{name} cannot be read or written anew (")
+        assert done.stdout.endswith(
+            "), and may hold this user: mend it or take it away, and erase again.\n"
+        )
+    assert (app / "landing" / name).read_bytes() == content
+
+
+def test_a_wrong_landing_zone_proves_nothing(app):
+    (app / "landing").rename(app / "elsewhere")
+    for arguments in ([], ["--prove"]):
+        done = erase(app, GONE, *arguments)
+        assert (done.returncode, done.stderr) == (1, "")
+        assert done.stdout == (
+            f"No landed file matches '{app}/landing', so nobody can say where this user is; set "
+            "DROPOFF_EVENTS to the landing zone.\n"
+        )

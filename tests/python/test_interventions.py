@@ -155,6 +155,10 @@ def files(tmp_path):
     return lambda name: rows_of(paths[name])
 
 
+NO_ADDRESS = (
+    "The webhook's address is none: set DROPOFF_WEBHOOK_URL to one that begins with http:// or "
+    "https://."
+)
 STATE_FILES = ("outbox", "delivered", "refused")
 
 
@@ -283,15 +287,18 @@ def test_what_the_ledger_would_reject_is_left_out(start, files):
     assert files("outbox")[-1]["drop_risk"] is None
 
 
-@pytest.mark.parametrize("share", [1, 0, -0.1, 1.5, float("nan"), 1 - 1e-12])
+@pytest.mark.parametrize("share", [1, 0, -0.1, 1.5, float("nan"), 1 - 1e-12, "0.1", None])
 def test_a_share_that_leaves_an_arm_empty_is_refused(start, share):
-    with pytest.raises(ValueError, match=r"^The share of the control arm is .*\.$"):
+    with pytest.raises(
+        ValueError, match=r"^The var control_share is .*: set a number above 0 and below 1\.$"
+    ):
         start(control_share=share)
 
 
 def test_a_second_process_in_the_folder_is_refused(start, tmp_path):
     running = start()
-    with pytest.raises(BlockingIOError, match="stop it first"):
+    sentence = re.escape(f"Another make live is at work in {tmp_path}/state: end it first.")
+    with pytest.raises(BlockingIOError, match=sentence):
         Interventions(tmp_path / "state", tmp_path / "landing" / "live.ndjson", 0.1, None)
     running.close()
     running.close()
@@ -373,7 +380,9 @@ def test_a_whole_line_that_cannot_be_read_is_told(start, tmp_path):
     ledger = tmp_path / "landing" / "live.ndjson"
     good = ledger.read_bytes()
     ledger.write_bytes(good + b"[]\n")
-    with pytest.raises(ValueError, match=r"live\.ndjson, line 4, is no JSON object"):
+    with pytest.raises(
+        ValueError, match=r"live.ndjson, line 4, is no JSON object: mend it or remove it"
+    ):
         start()
     ledger.write_bytes(good)
     start()
@@ -574,8 +583,10 @@ def test_a_message_that_is_refused_is_given_up_once(start, files, receiver, capl
     assert receiver.keys.count(refused) == 1
     assert [(row["key"], row["status"]) for row in files("refused")] == [(refused, 422)]
     [told] = [record.getMessage() for record in caplog.records]
-    assert "was refused by" in told
-    assert "with status 422" in told
+    place = f"{running.outbox.path.parent}/refused.ndjson"
+    assert told == (
+        f"A message was refused by {webhook.receiver} with status 422, and is given up; see {place}."
+    )
 
 
 def test_a_refusal_of_all_is_told_once(start, receiver, caplog):
@@ -609,7 +620,7 @@ def test_a_message_whose_session_is_long_over_is_given_up(
     assert [row["key"] for row in files("refused")] == [
         interventions.assignment_id("session 2", "Stuck on Seat selection")
     ]
-    assert "too late" in caplog.text
+    assert "A message is too late to be sent, and is given up; see " in caplog.text
 
 
 @pytest.mark.parametrize("status", [301, 303, 307])
@@ -655,9 +666,22 @@ def test_what_was_delivered_is_written_down_and_not_sent_again(start, files, rec
 )
 def test_an_address_that_is_none_of_the_web_is_told_without_it(monkeypatch, url):
     monkeypatch.setenv("DROPOFF_WEBHOOK_URL", url)
-    with pytest.raises(ValueError, match=r"^The webhook.*DROPOFF_WEBHOOK_URL.*\.$") as error:
+    with pytest.raises(ValueError, match=re.escape(NO_ADDRESS)) as error:
         Webhook.from_environment()
     assert "TOKEN" not in str(error.value)
+
+
+def test_a_certificate_that_is_not_trusted_lets_messages_wait(start, caplog, monkeypatch):
+    def refuse(*_, **__):
+        raise interventions.requests.exceptions.SSLError
+
+    running = start(Webhook("https://example.com/hook"))
+    monkeypatch.setattr(running.sender.session, "post", refuse)
+    running.offer([TREATED], NOW)
+    eventually(lambda: caplog.records)
+    assert [record.getMessage() for record in caplog.records] == [
+        "Interventions wait: no secure connection to https://example.com can be made."
+    ]
 
 
 def test_the_environment_names_the_webhook(monkeypatch):

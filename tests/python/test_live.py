@@ -4,17 +4,20 @@ import itertools
 import json
 import os
 import random
+import re
 import sys
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import duckdb
 import pytest
-from conftest import DEMO_EVENTS, ROOT, run_dbt
+from conftest import DEMO_EVENTS, ROOT, SETTINGS, run_dbt
 
 sys.path.append(str(ROOT / "live"))
 import landing_zone
 import play
 import run
+import window
 
 OPEN_FOR_LONG = {"session_open_minutes": 900}
 
@@ -268,6 +271,194 @@ def test_the_live_view_is_what_a_build_says(tmp_path, monkeypatch):
     assert not any("user_id" in row for row in shown["sessions"] + shown["converted"])
     live.end()
     assert json.loads((site / "live.json").read_text()) is None
+
+
+# --- what a user can get wrong ----------------------------------------------------------------
+
+
+@pytest.fixture
+def told(tmp_path, monkeypatch, caplog, capsys):
+    """What a command of live says before it ends with 1; its settings may be changed."""
+    monkeypatch.chdir(tmp_path)
+    for name in SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DROPOFF_EVENTS", "landing")
+    monkeypatch.setenv("DROPOFF_INTERVENTIONS", "ledger")
+    monkeypatch.setenv("DROPOFF_LIVE", "live")
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    (tmp_path / "file").write_text("no folder and no warehouse")
+    caplog.set_level("INFO")
+
+    def run_command(module, *arguments, **settings):
+        for name, value in settings.items():
+            monkeypatch.setenv(f"DROPOFF_{name}", value)
+        monkeypatch.setattr(sys, "argv", ["live", *arguments])
+        caplog.clear()
+        assert module.main() == 1
+        return [record.getMessage() for record in caplog.records], capsys.readouterr().out
+
+    return run_command
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (
+            {"INTERVENTIONS": ""},
+            "Set DROPOFF_INTERVENTIONS to a folder for the ledger of interventions: without one "
+            "nobody could measure what they do.",
+        ),
+        (
+            {"INTERVENTIONS": "ledger/*"},
+            "DROPOFF_INTERVENTIONS is 'ledger/*'; make live writes into it, so name a folder.",
+        ),
+        (
+            {"INTERVENTIONS": "file"},
+            "DROPOFF_INTERVENTIONS is 'file'; make live writes into it, so name a folder.",
+        ),
+        ({"WAREHOUSE": "w.duckdb"}, "There is no warehouse at w.duckdb: run make build."),
+        (
+            {"WAREHOUSE": "file"},
+            "file does not open as a DuckDB file: build it anew with make build, or set "
+            "DROPOFF_WAREHOUSE to another.",
+        ),
+    ],
+)
+def test_what_live_cannot_begin_with_is_one_sentence(told, settings, sentence):
+    assert told(run, **settings)[0][-1] == sentence
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ("text", "VARS (--vars) is 'text', which is no YAML mapping; write it like "),
+        ("{control_share: '0.1'}", "The var control_share is 0.1: set a number above 0 and below"),
+        ("{intervention_levels: HIGH}", "The var intervention_levels is 'HIGH'; write it like [HI"),
+        (
+            "{feed_stopped_after_seconds: soon}",
+            "The var feed_stopped_after_seconds is 'soon'; it must be a number from 1 to 1000000000.",
+        ),
+    ],
+)
+def test_vars_of_live_are_looked_at(told, given, sentence):
+    assert told(run, "--vars", given)[0][-1].startswith(sentence)
+
+
+@pytest.mark.parametrize("settings", [{"LIVE": "file"}, {"LIVE": "file/live"}])
+def test_a_folder_that_live_cannot_write_is_one_sentence(told, settings):
+    sentence = "DROPOFF_LIVE and DROPOFF_INTERVENTIONS name the folders that live writes into.\n"
+    place = f"{settings['LIVE']} cannot be read or written ("
+    _, printed = told(run, **settings)
+    assert printed.startswith(place)
+    assert printed.endswith(sentence)
+
+
+def test_a_duckdb_file_of_something_else_is_no_warehouse(told):
+    duckdb.connect("other.duckdb").close()
+    sentences, _ = told(run, WAREHOUSE="other.duckdb")
+    assert sentences[-1].startswith(
+        "other.duckdb is no warehouse that the live view can go on from (Catalog Error: "
+    )
+    assert sentences[-1].endswith("): build it anew with make build.")
+
+
+@pytest.mark.slow
+def test_a_sentence_of_dbt_is_told(told):
+    with duckdb.connect("w.duckdb") as connection:
+        connection.execute("create schema staging")
+        connection.execute(
+            "create table staging.builds as select 1 as build_number, '' fingerprint"
+        )
+        connection.execute(
+            "create table staging.base_app__files(file_number integer, file_name varchar, "
+            "file_format varchar, columns_json varchar, column_names varchar[], read_error varchar, "
+            "loaded_in_build integer, declares_columns boolean)"
+        )
+    sentences, _ = told(
+        run, "--vars", "{event_columns: {city: town}}", WAREHOUSE="w.duckdb", SEEDS="seeds"
+    )
+    assert sentences[-1].startswith(
+        "dbt cannot compile the models: No landed file has the column 'town' for city "
+    )
+
+
+def test_a_warehouse_that_changes_while_it_is_copied_is_being_written(tmp_path, monkeypatch):
+    warehouse = tmp_path / "w.duckdb"
+    duckdb.connect(str(warehouse)).close()
+    copy_file = window.shutil.copyfile
+
+    def copy_and_write(old, new):
+        copy_file(old, new)
+        os.utime(old, (1, 1))
+
+    monkeypatch.setattr(window.shutil, "copyfile", copy_and_write)
+    sentence = f"{warehouse} is being written; begin again when the build is done."
+    with pytest.raises(window.WindowError, match=re.escape(sentence)):
+        window.copy_of(warehouse, tmp_path / "copy.duckdb")
+
+
+@pytest.fixture
+def live(tmp_path, caplog):
+    """A live view of which nothing is there but what it tells."""
+    caplog.set_level("INFO")
+    view = object.__new__(run.Live)
+    view.looked_at_warehouse, view.warehouse = -run.REBASE_SECONDS, tmp_path
+    view.window = view.built = None
+    view.is_full = False
+    return view
+
+
+def test_a_build_that_cannot_be_read_leaves_the_one_before(live, monkeypatch, caplog):
+    def refuse():
+        raise window.WindowError("w.duckdb is being written; begin again when the build is done.")
+
+    monkeypatch.setattr(live, "begin", refuse)
+    live.follow_the_warehouse()
+    assert caplog.records[-1].getMessage() == (
+        "w.duckdb is being written; begin again when the build is done. "
+        "The live view stays with the build before."
+    )
+
+
+def test_interventions_that_cannot_be_written_down_are_told_once(live, monkeypatch, caplog):
+    def refuse(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(live, "is_stopped", lambda _: False)
+    live.vars = {"intervention_levels": []}
+    live.window = SimpleNamespace(active_sessions=list)
+    live.interventions = SimpleNamespace(offer=refuse)
+    for _ in range(2):
+        live.intervene(datetime.now(UTC))
+    assert [record.getMessage() for record in caplog.records] == [
+        "Interventions cannot be written down, and none goes out: "
+        "[Errno 28] No space left on device."
+    ]
+
+
+@pytest.mark.parametrize("rate", ["0", "-1", "nan", "inf"])
+def test_a_rate_that_nobody_can_play_is_one_sentence(told, rate):
+    told_rate = f"RATE (--rate) is {rate}; it must be above 0 and at most 100,000.\n"
+    assert told(play, "--out", "played", "--rate", rate) == ([], told_rate)
+
+
+def test_what_cannot_be_played_is_one_sentence(told, tmp_path):
+    (tmp_path / "other").mkdir()
+    duckdb.sql(f"copy (select 1 as other) to '{tmp_path}/other/a.parquet'")
+    (tmp_path / "mine").mkdir()
+    columns = "'u' as user_id, 'e' as event_name, now()::timestamp as event_time"
+    columns += ", '' as platform, '' as app_version, '' as city"
+    duckdb.sql(f"copy (select {columns}) to '{tmp_path}/mine/a.parquet'")
+    for folder, out, sentence in [
+        ("none", "played", "There are no parquet files below none: run make land."),
+        (
+            "other",
+            "played",
+            "The parquet files below other hold no events under our column names.",
+        ),
+        ("mine", "file", "file cannot be written (File exists); name a folder with --out."),
+    ]:
+        assert told(play, "--from", folder, "--out", out) == ([], f"{sentence}\n")
 
 
 # --- what is played ---------------------------------------------------------------------------

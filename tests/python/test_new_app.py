@@ -211,7 +211,8 @@ def test_one_name_of_events_is_a_step_and_the_conversion(guess, name):
 def test_users_that_never_come_back_are_no_users(guess):
     assert guess(events([["view"]])).err == (
         "No column could be found for user_id (seen: event_id, event_name, event_time, user_id); "
-        "name yours in the var event_columns, like {user_id: distinct_id}.\n"
+        "rename it in what lands, or write the settings by hand and name it in the var "
+        "event_columns, like {user_id: distinct_id}.\n"
     )
 
 
@@ -314,7 +315,8 @@ def test_columns_that_are_not_there_are_one_sentence(guess):
     frame = events().rename(columns={"event_time": "colour"}).assign(colour="red")
     assert guess(frame).err == (
         "No column could be found for event_time (seen: colour, event_id, event_name, user_id); "
-        "name yours in the var event_columns, like {user_id: distinct_id}.\n"
+        "rename it in what lands, or write the settings by hand and name it in the var "
+        "event_columns, like {user_id: distinct_id}.\n"
     )
 
 
@@ -588,7 +590,16 @@ def test_nothing_landed_is_one_sentence(guess):
 
 
 def test_columns_without_rows_are_one_sentence(guess):
-    assert guess(events()[:0]).err.count("\n") == 1
+    assert guess(events()[:0]).err == (
+        "What has landed has columns, but no row; wait for some events.\n"
+    )
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(guess, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    assert guess(events(), out="file/settings").err == (
+        "file/settings cannot be written (Not a directory); name a folder with --out.\n"
+    )
 
 
 @pytest.mark.parametrize("name", ["", "../up", "a b", "$x"])
@@ -596,7 +607,10 @@ def test_a_name_that_is_no_folder_is_one_sentence(name, capsys):
     with pytest.raises(SystemExit) as left:
         new_app.main([name, "--events", "zone"])
     assert left.value.code == 2
-    assert capsys.readouterr().err.count("\n") == 1
+    told = capsys.readouterr().err
+    assert told.startswith("new_app.py: argument name: ")
+    assert told.endswith(" is no name of letters, digits, _ and -.\n")
+    assert told.count("\n") == 1
 
 
 # --- a build -------------------------------------------------------------------------------------

@@ -195,6 +195,7 @@ def lines_of(name, *rows):
 # --- settings that contradict themselves ------------------------------------------------------
 
 EVENT_TYPES, FUNNELS, STAGES, PLAYBOOK = SOUND
+NO_SUCH = "is missing; the first line names the columns, with commas between."
 NO_TEXT = "this is not UTF-8 text; save the file as CSV in UTF-8."
 STRAY_QUOTE = "a quote is out of place; put the whole field in quotes and double those within."
 NO_ROLE = "is none of starter, step, telemetry, ambient."
@@ -205,11 +206,11 @@ NO_OUTCOME = "is neither empty, conversion nor completion."
 # what is wrong, the file, its changed lines (or its whole text), the line that is told, the sentence
 # fmt: off
 CONTRADICTIONS = [
-    ("a column in capitals", EVENT_TYPES, {1: "Event_Name,role,label"}, 1, "the column event_name is missing."),
-    ("white space in a header", EVENT_TYPES, {1: "event_name, role,label"}, 1, "the column role is missing."),
-    ("semicolons", EVENT_TYPES, "event_name;role;label\nStart;starter;\n", 1, "the column event_name is missing."),
-    ("no header", EVENT_TYPES, {1: None}, 1, "the column event_name is missing."),
-    ("two byte order marks", EVENT_TYPES, "\ufeff\ufeff" + SOUND[EVENT_TYPES], 1, "the column event_name is missing."),
+    ("a column in capitals", EVENT_TYPES, {1: "Event_Name,role,label"}, 1, f"the column event_name {NO_SUCH}"),
+    ("white space in a header", EVENT_TYPES, {1: "event_name, role,label"}, 1, f"the column role {NO_SUCH}"),
+    ("semicolons", EVENT_TYPES, "event_name;role;label\nStart;starter;\n", 1, f"the column event_name {NO_SUCH}"),
+    ("no header", EVENT_TYPES, {1: None}, 1, f"the column event_name {NO_SUCH}"),
+    ("two byte order marks", EVENT_TYPES, "\ufeff\ufeff" + SOUND[EVENT_TYPES], 1, f"the column event_name {NO_SUCH}"),
     ("a blank first line", EVENT_TYPES, "\n" + SOUND[EVENT_TYPES], 1, "the line is blank; it must be event_name,role,label."),
     ("a column twice", EVENT_TYPES, "event_name,role,label,role\nStart,starter,,step\n", 1, "the column role is there twice."),
     ("a column twice, in capitals", EVENT_TYPES, "Label,event_name,role,label\nx,Start,starter,\n", 1, "the column label is there twice."),
@@ -346,7 +347,7 @@ def test_a_missing_column_stops_the_build(app, name, column):
     header = HEADERS[name].split(",")
     header[header.index(column)] = "other"
     app.write({name: changed(name, {1: ",".join(header)})})
-    assert_stopped(app.check(), f"{app.seeds}/{name}.csv, line 1: the column {column} is missing.")
+    assert_stopped(app.check(), f"{app.seeds}/{name}.csv, line 1: the column {column} {NO_SUCH}")
 
 
 @pytest.mark.parametrize("name", SOUND)
@@ -718,6 +719,7 @@ NO_ZONE = "which is no time zone; write an IANA name like Asia/Kolkata."
 DIGITS = "it must be a number from 1 to 32."
 FROM_1 = "it must be a number from 1 to 1000."
 NO_COLUMN = "which is no column's name; write it like {user_id: distinct_id}."
+NO_FORMAT = "is no format of a time; write it like '%d.%m.%Y %H:%M:%S'."
 NO_MAPPING = "write it like {user_id: distinct_id}."
 WHAT_PAGES_SHOW = (
     "journey_shown_steps",
@@ -848,7 +850,31 @@ WRONG_VARS = [
     ),
     *(
         ("event_columns", {"city": "town", "user_id": value}, f"The var event_columns maps user_id to '{value}', {NO_COLUMN}")
-        for value in [None, "", 5, ["id"]]
+        for value in [None, "", 5, [None]]
+    ),
+    *(
+        ("event_columns", {"city": "town", name: value}, f"The var event_columns maps {name} to '{value}', {told}")
+        for name, value, told in [
+            ("user_id", [], "which names no column; write it like {user_id: [user_id, anonymous_id]}."),
+            ("event_time", {"unit": "s"}, NO_COLUMN),
+            ("event_time", {"column": ["at"]}, NO_COLUMN),
+            ("event_time", {"column": "at", "zone": "UTC"}, "where 'zone' is none of column, unit, format, timezone."),
+            ("platform", {"column": "os", "unit": "s"}, "but only event_time and received_at have a unit, a format or a time zone."),
+            ("event_time", {"column": "at", "unit": "days"}, "where the unit 'days' is none of s, ms, us, ns."),
+            ("event_time", {"column": "at", "unit": ["s"]}, "where the unit '['s']' is none of s, ms, us, ns."),
+            ("event_time", {"column": "at", "format": "%Y", "unit": "s"}, "which has a unit and a format; a time is written in one of them."),
+            ("event_time", ["at", {"column": "at", "format": "%Q"}], f"where '%Q' {NO_FORMAT}"),
+            ("received_at", {"column": "at", "format": "YYYY"}, f"where 'YYYY' {NO_FORMAT}"),
+            ("event_time", {"column": "at", "timezone": "+05:30"}, "where '+05:30' is no time zone; write an IANA name like Asia/Kolkata."),
+        ]
+    ),
+    *(
+        ("event_format", value, f"The var event_format is '{value}', which is none of amplitude, clevertap, ga4, mixpanel, moengage, posthog, rudderstack, segment, snowplow.")
+        for value in ["shop", "GA4", "", 5, ["ga4"], {"ga4": 1}]
+    ),
+    *(
+        ("event_formats", value, f"The var event_formats is '{value}'; write it like {{shop: {{user_id: who}}}}.")
+        for value in [None, "ga4", 5, ["ga4"], {"shop": "who"}, {"shop": None}]
     ),
 ]
 # fmt: on

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -45,6 +46,159 @@ def test_a_step_that_fails_names_its_log_and_runs_again(tmp_path):
             "fail      failed after 0 s; details in logs/fail.log\n          The reason.\n"
         )
     assert (tmp_path / "logs" / "fail.log").read_text() == "The reason.\n"
+
+
+def test_a_folder_that_a_step_cannot_write_is_one_sentence(tmp_path):
+    (tmp_path / "logs").write_text("no folder")
+    failed = step(tmp_path, "fail", "--", "true")
+    assert (failed.returncode, failed.stderr) == (1, "")
+    assert failed.stdout == (
+        "fail      logs cannot be read or written (File exists); make needs a project folder that "
+        "can be written.\n"
+    )
+
+
+# --- what a user can get wrong -------------------------------------------------------------------
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """A folder with the Makefile, and programs of our own before those of the machine."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / "bin").mkdir()
+
+    def run(*command, programs, path=os.defpath):
+        for name, script in programs.items():
+            (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{script}\n")
+            (tmp_path / "bin" / name).chmod(0o755)
+        return subprocess.run(
+            command,
+            cwd=tmp_path,
+            env={"PATH": f"{tmp_path}/bin:{path}"},
+            capture_output=True,
+            text=True,
+        )
+
+    return run
+
+
+def test_a_python_that_is_too_old_is_told_before_anything_else(machine):
+    old = '[ "$1" = --version ] && echo Python 3.9.2 && exit 0; exit 1'
+    done = machine("make", "run", programs={"python3": old})
+    assert done.returncode == 2
+    assert done.stdout == (
+        "dropoff needs Python 3.11 or newer as python3, which is Python 3.9.2: install one and put "
+        "it first in PATH.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("target", "sentence"),
+    [
+        ("new-app", "Name the app: make new-app NAME=shop"),
+        ("erase", "Name whom to erase: make erase WHO=<user id>"),
+    ],
+)
+def test_what_a_target_needs_is_told(machine, target, sentence):
+    done = machine("make", target, programs={"python3": "exit 0"})
+    assert (done.returncode, done.stdout) == (2, f"{sentence}\n")
+
+
+def test_chromium_is_asked_for_where_it_cannot_be_installed(machine):
+    script = ROOT / "steps" / "setup_browser.sh"
+    done = machine("/bin/sh", script, programs={"id": "echo 1000"}, path="")
+    assert (done.returncode, done.stdout) == (
+        1,
+        "The page tests need Chromium; install it once with: sudo apt-get install chromium\n",
+    )
+
+
+@pytest.fixture
+def reports(tmp_path):
+    """The tools of the reports in a folder where nothing was built or installed."""
+    for name in ("tools", "repair"):
+        shutil.copytree(ROOT / "reports" / name, tmp_path / "reports" / name)
+    shutil.copy(ROOT / "reports" / "package.json", tmp_path / "reports")
+
+    def run(script, *arguments, **environment):
+        bin_folder = os.path.dirname(sys.executable)
+        return subprocess.run(
+            ["node", tmp_path / "reports" / script, *arguments],
+            env=os.environ | {"PATH": f"{bin_folder}:{os.environ['PATH']}"} | environment,
+            capture_output=True,
+            text=True,
+        )
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("step", "sentence"),
+    [
+        ("sources", "There is no warehouse at none.duckdb: run make build first."),
+        ("build", "The pages have no data yet: run npm run sources first."),
+        ("page", "Name a step: sources, build or dev, not page."),
+    ],
+)
+def test_a_step_of_the_pages_says_which_comes_first(reports, step, sentence):
+    done = reports("tools/evidence.js", step, DROPOFF_WAREHOUSE="none.duckdb")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"{sentence}\n")
+
+
+def test_another_evidence_than_the_one_that_is_repaired_is_told(reports):
+    done = reports("repair/evidence.js")
+    assert done.returncode == 1
+    assert re.fullmatch(
+        r"reports/repair/evidence.js does not know \S+ as installed: "
+        "install the versions in reports/package.json or adapt the repair.\n",
+        done.stderr,
+    )
+
+
+def build_of(warehouse, *arguments):
+    return build(os.environ | {"DROPOFF_WAREHOUSE": str(warehouse)}, *arguments)
+
+
+def test_a_file_of_another_kind_is_not_replaced(tmp_path):
+    notes = tmp_path / "notes.txt"
+    notes.write_text("what somebody needs")
+    done = build_of(notes)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert (
+        done.stdout
+        == f"{notes} is no DuckDB file; set DROPOFF_WAREHOUSE to another, or move the file away.\n"
+    )
+    assert notes.read_text() == "what somebody needs"
+    assert list(tmp_path.iterdir()) == [notes]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("none/w.duckdb", "No such file or directory: {}.lock"),
+        (".", "Is a directory: {}"),
+    ],
+)
+def test_a_warehouse_that_cannot_be_written_is_one_sentence(tmp_path, name, reason):
+    warehouse = tmp_path / name
+    done = build_of(warehouse)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout == (
+        f"{warehouse} cannot be built ({reason.format(warehouse)}); set DROPOFF_WAREHOUSE to a "
+        "file in a folder that is there and can be written.\n"
+    )
+
+
+def test_vars_that_are_none_are_one_sentence(tmp_path):
+    done = build_of(tmp_path / "w.duckdb", "--vars", "{a: [")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout == (
+        "VARS (--vars) is '{a: [', which is no YAML mapping; write it like "
+        "'{control_share: 0.2}'.\n"
+    )
+
+
+# --- a build -------------------------------------------------------------------------------------
 
 
 @pytest.fixture
