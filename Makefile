@@ -43,7 +43,7 @@ CHECKS := $(patsubst %.duckdb,%,$(DROPOFF_WAREHOUSE)).checks.ndjson
 # millions of events, one and ten, unless SCALE is given
 BENCH_SCALES := $(if $(filter command environment,$(firstword $(origin SCALE))),$(SCALE),1.63 16.3)
 
-.PHONY: help setup setup-browser new-app land check build reports serve live demo-live erase lint bench bench-live performance-page test-fast test run clean
+.PHONY: help setup setup-browser new-app land check build reports serve live demo-live erase lint bench bench-live bench-faults performance-page test-fast test run clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile

@@ -5,7 +5,7 @@
         {% set numbers = {
             'future_tolerance_seconds': [0, most],
             'late_after_seconds': [0, most],
-            'bot_events_per_hour': [1, most],
+            'bot_events_per_hour': [0, most],
             'session_timeout_minutes': [0, most],
             'starter_join_seconds': [0, most],
             'session_open_minutes': [0, most],

@@ -1,5 +1,5 @@
-{# Which files hold rejected rows, and why: the rows themselves are in staging, with their
-   payload. #}
+{# Which files hold rejected rows, and why: the rows themselves are in staging, with
+   their payload. #}
 with
 
 rejected_rows as (

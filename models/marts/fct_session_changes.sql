@@ -1,6 +1,6 @@
-{# How often what was over was not: sessions that had closed when the last build ended, and
-   that rows which came later, or went, changed. Only incremental builds know it; the first
-   and each that builds everything anew begin an empty list. #}
+{# How often what was over was not: sessions that had closed when the last build ended,
+   and that rows which came later, or went, changed. Only incremental builds know it; the
+   first, and each that builds everything anew, begin an empty list. #}
 with
 
 replaced_sessions as (

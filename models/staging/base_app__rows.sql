@@ -9,7 +9,9 @@
     'event_id', 'user_id', 'event_name', 'platform', 'app_version', 'city'
 ] %}
 {% set text_sources = [] %}
-{% for column in text_columns %}{% do text_sources.extend(landed_sources(column)) %}{% endfor %}
+{% for column in text_columns %}
+{% do text_sources.extend(landed_sources(column)) %}
+{% endfor %}
 {% set parquet_groups = parquet_file_groups(ref('base_app__files'), is_loaded_now()) %}
 {% set has_event_ids = landed_columns_checked(ref('base_app__files')) %}
 

@@ -24,6 +24,16 @@ landed_values as (
 
 ),
 
+known_values as (
+
+    select user_id from landed_values
+    {% if is_incremental_build() %}
+    union
+    select user_id from {{ this }}
+    {% endif %}
+
+),
+
 {# people whose own id may never have landed #}
 arrived_values as (
 
@@ -31,11 +41,8 @@ arrived_values as (
     union
     select people.user_id
     from people
-    where
-        people.anonymous_id in (select landed_values.user_id from landed_values)
-        {% if is_incremental_build() %}
-        or people.anonymous_id in (select users.user_id from {{ this }} as users)
-        {% endif %}
+    inner join known_values
+        on people.anonymous_id = known_values.user_id
 
 ),
 

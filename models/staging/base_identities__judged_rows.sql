@@ -1,5 +1,5 @@
-{# Each row of the identities with the first reason to reject it, or none; and the person
-   to whom its anonymous id leads, over other rows where need be. #}
+{# Each row of the identities with the first reason to reject it, or none; and the
+   person to whom its anonymous id leads, over other rows where need be. #}
 with recursive
 
 landed_rows as (
@@ -73,7 +73,8 @@ links_followed as (
 
 ),
 
-{# no left join to links and "is null": DuckDB 2.0.0 then finds rows that links leaves out #}
+{# no left join to links and "is null": DuckDB 2.0.0 then finds rows that links leaves
+   out #}
 people as (
 
     select

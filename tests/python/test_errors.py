@@ -230,6 +230,7 @@ def test_the_reasons_of_rejected_rows_are_those_of_the_models():
     for heading, model in {
         "Rejected events": "stg_app__rejected_rows",
         "Rejected assignments": "stg_ledger__rejected_rows",
+        "Rejected identities": "stg_identities__rejected_rows",
     }.items():
         [columns] = [m["columns"] for m in staging["models"] if m["name"] == model]
         [column] = [column for column in columns if column["name"] == "reject_reason"]

@@ -124,6 +124,35 @@ def test_the_ledger_follows_the_person(app):
     assert units == [{"user_id": "C-1", **now, "unit_state": "pending"}] * 2
 
 
+def test_a_row_that_maps_nobody_is_rejected_with_its_reason(app):
+    land(app, "events", "a", [event(1, "G-1", "bus_search", 0)])
+    zone = app.folder / "identities"
+    (zone / "a.csv").write_text(
+        "anonymous_id,user_id,mapped_at\nG-1,C-1,2026-01-02\nG-1,C-2,2026-01-03\n"
+        "G-1,C-1,\n,C-1,\nG-3,,\nG-4,G-4,\nG-5,G-6,\nG-6,G-5,\ntoo,many,fields,here\n"
+    )
+    (zone / "b.ndjson").write_text('{"anonymous_id": "G-9", \n["G-9"]\n')
+    (zone / "c.parquet").write_bytes(b"no parquet")
+    build = app("w")
+    counted = build.rows("select reject_reason, count_rows from marts.fct_identity_health")
+    assert {row["reject_reason"]: row["count_rows"] for row in counted} == {
+        "(mapped)": 1,
+        "unreadable": 4,
+        "missing_anonymous_id": 1,
+        "missing_user_id": 1,
+        "maps_to_itself": 1,
+        "duplicate_mapping": 1,
+        "mapped_before": 1,
+        "endless_chain": 2,
+    }
+    assert build.rows("select user_id from marts.dim_users") == [{"user_id": "C-1"}]
+    files = build.rows("select * from marts.fct_rejected_files where reject_reason = 'unreadable'")
+    assert {(row["landing_zone"], row["count_rows"]) for row in files} == {
+        ("identities", 1),
+        ("identities", 2),
+    }
+
+
 def resolved(mappings):
     """{anonymous id: person} as definitions have it, by a loop: the first mapping of an id holds."""
     links = {}
@@ -204,4 +233,5 @@ def test_mappings_that_come_and_go_leave_what_ids_replaced_by_hand_give(app, see
     app("by_hand")
     differing = differences(by_batch.warehouse, by_hand)
     # which say what landed
-    assert set(differing) == {"staging.stg_app__events", "marts.fct_identity_health"}
+    landed = {"staging.stg_app__events", "marts.fct_identity_health", "marts.fct_rejected_files"}
+    assert set(differing) <= landed

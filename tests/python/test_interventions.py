@@ -243,8 +243,11 @@ def test_every_column_that_the_warehouse_reads_is_in_the_ledger(start, files):
     running = start()
     running.offer([TREATED, CONTROL], NOW)
     sql = (ROOT / "models" / "staging" / "base_ledger__rows.sql").read_text()
-    text_columns = re.search(r"set text_columns = \[(.*?)\]", sql, re.DOTALL).group(1)
-    columns = {*re.findall(r"'(\w+)'", text_columns), *re.findall(r"json_path\('(\w+)'\)", sql)}
+    columns = {
+        name
+        for listed in re.findall(r"_columns=\[(.*?)\]", sql, re.DOTALL)
+        for name in re.findall(r"'(\w+)'", listed)
+    }
     assert len(columns) == 10
     treated, control = files("ledger")
     assert set(treated) == set(control) == columns | {"rule", "message"}

@@ -99,7 +99,14 @@ class App:
             (self.events / name).write_bytes(data)
 
     def invoke(
-        self, *arguments, dbt_vars=None, seeds=None, events=None, interventions="", manifest=None
+        self,
+        *arguments,
+        dbt_vars=None,
+        seeds=None,
+        events=None,
+        interventions="",
+        identities="",
+        manifest=None,
     ):
         command = [*arguments, "--no-write-json", "--target-path", str(self.folder / "target")]
         command += ["--log-path", str(self.folder / "logs")]
@@ -108,6 +115,7 @@ class App:
         settings = {
             "DROPOFF_EVENTS": events or self.events,
             "DROPOFF_INTERVENTIONS": interventions,
+            "DROPOFF_IDENTITIES": identities,
             "DROPOFF_SEEDS": seeds or self.seeds,
             "DROPOFF_WAREHOUSE": self.warehouse,
         }
@@ -736,7 +744,7 @@ WRONG_VARS = [
         for name, values in {
             "future_tolerance_seconds": ["five", "300", -1, None, True, [300], math.nan, math.inf],
             "late_after_seconds": [None, "3600"],
-            "bot_events_per_hour": [None, 0, "many"],
+            "bot_events_per_hour": [None, -1, "many"],
             "session_timeout_minutes": ["30", -30, False],
             "starter_join_seconds": [-0.5, 1_000_000_001],
             "session_open_minutes": ["", None],
@@ -914,7 +922,7 @@ LEGAL_VARS = {
         "oldest_event_time": "0001-01-01 00:00:00",
         "future_tolerance_seconds": 0,
         "late_after_seconds": 0,
-        "bot_events_per_hour": 1,
+        "bot_events_per_hour": 2,
         "exclude_bots": True,
         "session_timeout_minutes": 0,
         "starter_join_seconds": None,
@@ -1051,6 +1059,16 @@ def test_a_ledger_that_is_named_and_not_there_stops_the_build(app, name):
         app.check(interventions=interventions),
         f"No file matches '{interventions}'; set DROPOFF_INTERVENTIONS to a folder or a glob of "
         "parquet, ndjson or csv files, or to nothing where there is no ledger.",
+    )
+
+
+@pytest.mark.parametrize("name", ["none/*", "who.csv"])
+def test_identities_that_are_named_and_not_there_stop_the_build(app, name):
+    identities = f"{app.folder}/{name}"
+    assert_stopped(
+        app.check(identities=identities),
+        f"No file matches '{identities}'; set DROPOFF_IDENTITIES to a folder or a glob of "
+        "parquet, ndjson or csv files, or to nothing where nobody has two ids.",
     )
 
 
