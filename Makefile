@@ -43,7 +43,7 @@ CHECKS := $(patsubst %.duckdb,%,$(DROPOFF_WAREHOUSE)).checks.ndjson
 # millions of events, one and ten, unless SCALE is given
 BENCH_SCALES := $(if $(filter command environment,$(firstword $(origin SCALE))),$(SCALE),1.63 16.3)
 
-.PHONY: help setup setup-browser new-app land check build reports serve live demo-live erase lint bench bench-live bench-faults performance-page test-fast test run clean
+.PHONY: help setup setup-browser new-app land check build reports serve live demo-live erase lint bench bench-live bench-faults audit performance-page test-fast test run clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -106,6 +106,11 @@ erase: setup
 lint: setup
 	@$(STEP) lint -- sh -c 'ruff check . && ruff format --check . && DROPOFF_WAREHOUSE=target/lint.duckdb sqlfluff lint --disable-progress-bar models tests'
 
+# known weaknesses of what is locked; asks the databases of advisories, so CI does it
+audit: setup
+	@.venv/bin/uv audit --frozen
+	@cd reports && npm audit --omit=dev
+
 bench: setup
 	@sh bench/setup.sh
 	@$(PYTHON) bench/run.py $(foreach scale,$(BENCH_SCALES),--scale $(scale)) --out bench/results
@@ -125,6 +130,10 @@ performance-page:
 bench-live: setup
 	@$(PYTHON) bench/live.py --out bench/results
 	@$(MAKE) --no-print-directory performance-page
+
+# what kills, full disks, vanishing files and the like do to builds; half an hour
+bench-faults: setup
+	@$(PYTHON) bench/faults.py
 
 # the tests are about the demo, whatever app the environment names
 TEST := env -u DROPOFF_EVENTS -u DROPOFF_INTERVENTIONS -u DROPOFF_IDENTITIES -u DROPOFF_SEEDS -u DROPOFF_WAREHOUSE -u DROPOFF_BUILD_FILE $(MAKE) --no-print-directory
