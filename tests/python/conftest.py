@@ -100,8 +100,8 @@ def run_dbt(
         contextlib.chdir(ROOT),
         contextlib.redirect_stdout(printed),
     ):
-        # dbt writes its manifest out twice a run, for nobody here
-        command.append("--no-write-json")
+        # dbt writes its manifest out twice a run, and a log, for nobody here
+        command += ["--no-write-json", "--log-level-file", "none"]
         command += ["--log-path", str(Path(warehouse).parent / "logs")]
         result = dbtRunner(manifest=manifest and manifest.deepcopy()).invoke(command)
     # dbt keeps its connection for the next command in this process; readers need it gone

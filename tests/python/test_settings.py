@@ -109,7 +109,7 @@ class App:
         manifest=None,
     ):
         command = [*arguments, "--no-write-json", "--target-path", str(self.folder / "target")]
-        command += ["--log-path", str(self.folder / "logs")]
+        command += ["--log-level-file", "none", "--log-path", str(self.folder / "logs")]
         if dbt_vars:
             command += ["--vars", yaml.safe_dump(dbt_vars)]
         settings = {
