@@ -6,7 +6,8 @@
    parses, check_vars has not yet said that one of them is nonsense. #}
 {% macro landed_sources(our_name) %}
     {% set formats = var('event_formats') if var('event_formats') is mapping else {} %}
-    {% set names = formats.get(var('event_format') | string) or {} %}
+    {% set names = formats.get(var('event_format') | string) %}
+    {% set names = names if names is mapping else {} %}
     {% set given = var('event_columns') if var('event_columns') is mapping else {} %}
     {% set given = given.get(our_name, names.get(our_name, our_name)) %}
     {% set sources = [] %}
@@ -75,6 +76,31 @@
     [{% for text in texts %}{{ sql_text(text) }}{{ ", " if not loop.last }}{% endfor %}]
 {%- endmacro %}
 
+{# the pattern that finds just this name, whatever is in it #}
+{% macro name_as_pattern(name) -%}
+    {{ name | replace('[', '[[]') | replace('*', '[*]') | replace('?', '[?]') }}
+{%- endmacro %}
+
+{# files as a list to read #}
+{% macro file_list(file_names) -%}
+    [{% for name in file_names %}{{ sql_text(name_as_pattern(name)) }}{{ ", " if not loop.last }}{% endfor %}]
+{%- endmacro %}
+
+{# The rows of a parquet group with the file and the number of each, landed_file_name and
+   file_row_number. A timestamp of no year that a calendar has is null: DuckDB cannot write it. #}
+{% macro rows_of_parquet(group) -%}
+    (
+        select
+            * replace (
+                {%- for name, type in group.types.items() if type in ('TIMESTAMP', 'TIMESTAMP WITH TIME ZONE') %}
+                case when {{ sql_name(name) }} between '0001-01-01' and '9999-12-31' then {{ sql_name(name) }} end as {{ sql_name(name) }},
+                {%- endfor %}
+                file_row_number as file_row_number
+            )
+        from read_parquet({{ file_list(group.file_names) }}, filename = 'landed_file_name', file_row_number = true)
+    )
+{%- endmacro %}
+
 {# text and names as SQL literals, quotes doubled #}
 {% macro sql_text(text) -%}
     '{{ text | replace("'", "''") }}'
@@ -84,8 +110,9 @@
     "{{ name | replace('"', '""') }}"
 {%- endmacro %}
 
+{# as a pointer where the name is empty, which a path cannot say #}
 {% macro json_path(name) -%}
-    {{ sql_text('$."' ~ (name | replace('\\', '\\\\') | replace('"', '\\"')) ~ '"') }}
+    {{ sql_text('/' if name == '' else '$."' ~ (name | replace('\\', '\\\\') | replace('"', '\\"')) ~ '"') }}
 {%- endmacro %}
 
 {# The field of a JSON value, also of one that is written in a text: of an object by its name; of
@@ -94,7 +121,7 @@
 {% macro json_field(json, name) -%}
     list_transform([{{ json_in_text('json_extract_string(' ~ json ~ ", '$')") }}], lambda value: coalesce(
         json_extract(value, {{ json_path(name) }}),
-        {%- if modules.re.fullmatch('[0-9]+', name) %}
+        {%- if modules.re.fullmatch('[0-9]{1,9}', name) %}
         json_extract(value, '$[{{ name }}]'),
         {%- endif %}
         list_transform(

@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 from importlib import util
 from pathlib import Path
 from types import ModuleType
+from zoneinfo import available_timezones
 
 import yaml
 
@@ -19,6 +21,9 @@ EVENT_COLUMNS = (
     "app_version",
     "city",
 )
+UNITS = ("s", "ms", "us", "ns")
+# as macros/check_vars.sql has it
+TIME_FORMAT = re.compile("([^%]|%(-?[dmyHIMSj]|[aAbBpYgfnz%]))+")
 # as GA4 types the value of a parameter
 TYPED_VALUES = ("string", "int", "float", "double")
 
@@ -51,8 +56,13 @@ def given_vars(text: str) -> dict:
     except yaml.YAMLError:
         given = None
     if not isinstance(given, dict):
-        raise ValueError(f"--vars is '{text}'; write it like '{{control_share: 0.2}}'.")
+        raise stopped(f"--vars is '{text}'; write it like '{{control_share: 0.2}}'.")
     return given
+
+
+def stopped(sentence: str) -> ValueError:
+    """The error of a sentence, on one line whatever it quotes."""
+    return ValueError(" ".join(sentence.splitlines()))
 
 
 def event_sources(dbt_vars: dict) -> dict[str, list[dict]]:
@@ -64,14 +74,15 @@ def event_sources(dbt_vars: dict) -> dict[str, list[dict]]:
     project = yaml.safe_load((ROOT / "dbt_project.yml").read_text(encoding="utf-8"))["vars"]
     formats = dbt_vars.get("event_formats", project["event_formats"])
     chosen = dbt_vars.get("event_format", project["event_format"])
-    if chosen is not None and (not isinstance(formats, dict) or chosen not in formats):
-        raise ValueError(f"The var event_format is '{chosen}', which is none of event_formats.")
+    named = formats.get(str(chosen)) if isinstance(formats, dict) else None
+    if chosen is not None and not isinstance(named, dict):
+        raise stopped(f"The var event_format is '{chosen}', which is none of event_formats.")
     given = dbt_vars.get("event_columns", project["event_columns"])
     if not isinstance(given, dict):
-        raise ValueError(
+        raise stopped(
             f"The var event_columns is '{given}'; write it like {{user_id: distinct_id}}."
         )
-    columns = {name: name for name in EVENT_COLUMNS} | (formats[chosen] if chosen else {}) | given
+    columns = {name: name for name in EVENT_COLUMNS} | (named or {}) | given
     sources = {}
     for ours in EVENT_COLUMNS:
         listed = columns[ours] if isinstance(columns[ours], list) else [columns[ours]]
@@ -79,11 +90,27 @@ def event_sources(dbt_vars: dict) -> dict[str, list[dict]]:
             source if isinstance(source, dict) else {"column": source} for source in listed
         ]
         if not listed or not all(isinstance(source.get("column"), str) for source in sources[ours]):
-            raise ValueError(
+            raise stopped(
                 f"The var event_columns maps {ours} to '{columns[ours]}', which is no column's "
                 "name; write it like {user_id: distinct_id}."
             )
+        for source in sources[ours]:
+            wrong = wrong_in(source)
+            if wrong:
+                raise stopped(f"The var event_columns maps {ours} to '{columns[ours]}', {wrong}")
     return sources
+
+
+def wrong_in(source: dict) -> str | None:
+    """What is wrong with how a source says that its times are written, or None."""
+    unit, written, zone = (source.get(name) for name in ("unit", "format", "timezone"))
+    if "unit" in source and unit not in UNITS:
+        return f"where the unit '{unit}' is none of {', '.join(UNITS)}."
+    if "format" in source and (not isinstance(written, str) or not TIME_FORMAT.fullmatch(written)):
+        return f"where '{written}' is no format of a time; write it like '%d.%m.%Y %H:%M:%S'."
+    if "timezone" in source and str(zone) not in available_timezones():
+        return f"where '{zone}' is no time zone; write an IANA name like Asia/Kolkata."
+    return None
 
 
 def is_found(source: dict, names: object) -> bool:

@@ -60,7 +60,7 @@ text_rows as (
 parquet_rows_{{ loop.index }} as (
 
     select
-        filename as file_name,
+        landed_file_name as file_name,
         file_row_number,
         {{ parquet_is_readable(text_sources, group.types) }} as is_readable,
         {% for column in text_columns %}
@@ -69,10 +69,7 @@ parquet_rows_{{ loop.index }} as (
         {{ parquet_timestamp(own_source('assigned_at'), group.types) }} as assigned_at,
         {{ parquet_timestamp(own_source('received_at'), group.types) }} as received_at,
         {{ parquet_payload(group.types) }} as payload
-    from
-        read_parquet(
-            {{ text_list(group.file_names) }}, filename = true, file_row_number = true
-        )
+    from {{ rows_of_parquet(group) }}
 
 ),
 
