@@ -40,7 +40,8 @@
     {{ return(found | length > 0) }}
 {% endmacro %}
 
-{# Files that share a format and columns are read together, each group with its own casts.
+{# Files that share a format and columns are read together, each group with its own casts; a
+   column that folders name (day=1/) is in no file, and is read apart from one that is.
    Returns [{file_names, types: {column: type}}], parquet only; text files are records. #}
 {% macro parquet_file_groups(files, condition) %}
     {% set groups = [] %}
@@ -49,8 +50,8 @@
             select columns_json, to_json(list(file_name order by file_name))
             from {{ files }}
             where file_format = 'parquet' and read_error is null and ({{ condition }})
-            group by columns_json
-            order by columns_json
+            group by columns_json, regexp_extract_all(file_name, '([^/=]+)=[^/]*/', 1)
+            order by columns_json, min(file_name)
         {% endset %}
         {% for row in run_query(query) %}
             {% do groups.append({'types': dict(fromjson(row[0])), 'file_names': fromjson(row[1])}) %}

@@ -458,7 +458,7 @@ def landing():
     """{name: (bytes, rows that are counted here, or None)} of everything above."""
     odd = "\n".join(ODD_LINES).encode("utf-8", "surrogatepass")
     files = {name: (write(INTACT[name]), len(INTACT[name])) for name, write in WRITERS.items()}
-    files |= named_files() | odd_tables() | mutated_files(300)
+    files |= named_files() | odd_tables() | mutated_files(220)
     files |= {
         "odd.ndjson": (odd, len(ODD_LINES)),
         "again.ndjson": files["ascii.ndjson"],
@@ -572,7 +572,7 @@ def few(app, tmp_path, monkeypatch):
     names = [
         *WRITERS,
         *list(named_files())[::4],
-        *list(mutated_files(300))[::15],
+        *list(mutated_files(220))[::15],
         *list(files)[-9:],
     ]
     for name in names:
@@ -602,7 +602,7 @@ def test_every_hostile_file_is_read_by_the_check_or_is_unreadable(app, built):
             counts["read"] += 1
         except check.UnreadableFileError:
             counts["unreadable"] += 1
-    assert min(counts.values()) > 100
+    assert min(counts.values()) > 80
 
 
 @pytest.mark.slow
@@ -617,7 +617,7 @@ def test_the_check_of_hostile_files_ends_in_a_sentence(app, few, capsys):
 # --- the parts by themselves ----------------------------------------------------------------------
 
 FEW = settings(
-    max_examples=60,
+    max_examples=50,
     derandomize=True,
     deadline=None,
     database=None,
@@ -776,8 +776,8 @@ def with_other_cells(dice, rows):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(10))
-def test_settings_of_any_bytes_build_or_stop_in_a_sentence(app, capsys, seed):
+@pytest.mark.parametrize("seed", range(8))
+def test_settings_of_any_bytes_build_or_stop_in_a_sentence(app, seed):
     dice = random.Random(seed)
     whole = hostile_settings()
     name = dice.choice(list(whole))

@@ -239,7 +239,7 @@ def at(unit, zone, *times):
 
 
 def test_parquet_is_read_whatever_its_names_and_times(dbt, tmp_path):
-    """Names that are patterns, a column of DuckDB's own name, times of all units and of no year."""
+    """Patterns and columns in names, a column of DuckDB's name, times of all units and of no year."""
     start = 1768212000
     times = {
         "*.parquet": at("ns", "Asia/Kolkata", start * 10**9 + 1, None),
@@ -252,13 +252,16 @@ def test_parquet_is_read_whatever_its_names_and_times(dbt, tmp_path):
     for name, column in times.items():
         columns = {"user_id": [name, name], "event_name": ["a", "b"], "filename": ["x", "y"]}
         write(folder, name, parquet(pa.table(columns | {"event_time": column})))
+    row = {"user_id": "u", "event_name": "a", "event_time": at("s", None, start)[0].as_py()}
+    write(folder / "day=1", "a.parquet", parquet([row | {"user_id": "in a folder"}]))
+    write(folder, "c.parquet", parquet([row | {"user_id": "in a file", "day": 1}]))
     write(folder, os.fsdecode(b"\xff.ndjson"), ndjson(as_dicts(ROWS)))
     models = ["+stg_app__events", "stg_app__rejected_rows"]
     build = dbt("run", "--select", *models, events=folder, dbt_vars=VARS)
     assert build.success, build.output[-3000:]
     staged = build.rows("select user_id, event_name, event_at from staging.stg_app__events")
     assert {row["user_id"]: str(row["event_at"]) for row in staged} == {
-        **dict.fromkeys(times, "2026-01-12 10:00:00"),
+        **dict.fromkeys([*times, "in a folder", "in a file"], "2026-01-12 10:00:00"),
         "b.parquet": "2026-01-13 00:00:00",
     }
     assert {row["event_name"] for row in staged} == {"a"}
