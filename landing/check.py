@@ -17,9 +17,7 @@ from __future__ import annotations
 import argparse
 import csv
 import glob
-import gzip
 import hashlib
-import io
 import json
 import os
 import re
@@ -40,11 +38,14 @@ import zstandard
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "steps"))
 import app
-from app import event_sources, is_found, value_at
+from app import event_sources, is_found, staging_module, value_at
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationValidationResult
     from great_expectations.expectations.expectation import Expectation
+
+cut_records = staging_module("base_app__cut_records")
+landing_files = staging_module("base_app__landing_files")
 
 OUR_COLUMNS = ("event_id", "user_id", "event_name", "event_time", "received_at")
 # Without one of these no event can be told from another; the contract asks for no other column.
@@ -219,7 +220,8 @@ def columns_of_events(dbt_vars: Row) -> dict[str, list[Source]]:
 
 def ending(path: Path) -> str:
     """Give the part of a name that says the format: `.csv` of `a.csv.gz`; empty where none does."""
-    plain = path.with_suffix("") if path.suffix in COMPRESSIONS else path
+    plain = Path(path.name.lower())
+    plain = plain.with_suffix("") if plain.suffix in COMPRESSIONS else plain
     return plain.suffix if plain.suffix in ENDINGS else ""
 
 
@@ -227,16 +229,8 @@ def ending(path: Path) -> str:
 def opened(path: Path) -> Iterator[IO[bytes]]:
     """Open a file for reading, decompressed. Raises UnreadableFileError where bytes are broken."""
     try:
-        if path.suffix == ".gz":
-            with gzip.open(path) as file:
-                yield file
-        elif path.suffix == ".zst":
-            with path.open("rb") as packed:
-                reader = zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True)
-                yield io.BufferedReader(reader)
-        else:
-            with path.open("rb") as file:
-                yield file
+        with cut_records.open_bytes(str(path)) as file:
+            yield file
     except (
         OSError,
         EOFError,
@@ -260,16 +254,13 @@ def text_rows(path: Path, file: IO[bytes]) -> Iterator[dict[str, Any] | None]:
             if line.strip():
                 yield json_object(line)
         return
-    lines = (line.decode("utf-8", errors="surrogateescape") for line in file)
-    header: list[str] = []
-    for fields in csv.reader(lines):
-        if not any(field.strip() for field in fields) and len(fields) < 2:
-            continue
-        if not header:
-            header = [fields[0].removeprefix("\ufeff"), *fields[1:]]
-            yield dict.fromkeys(header)
-        elif len(fields) != len(header) or not is_utf8("".join(fields)):
+    header: list[str] | None = None
+    for _, fields, _ in cut_records.csv_rows(file):
+        if fields is None:
             yield None
+        elif header is None:
+            header = fields
+            yield dict.fromkeys(header)
         else:
             yield {name: field or None for name, field in zip(header, fields, strict=True)}
 
@@ -283,15 +274,6 @@ def json_object(line: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
-
-
-def is_utf8(text: str) -> bool:
-    """Tell whether text that was decoded with surrogateescape was UTF-8."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def names_of_columns(path: Path) -> list[str]:
@@ -340,12 +322,15 @@ def parquet_cells(
         head = theirs if theirs in names else theirs.split(".")[0]
         if head not in names:
             continue
-        column = parquet.read(columns=[head]).column(head)
-        if head == theirs:
-            cells[theirs] = column.to_pandas()
-        else:
-            fields = [value_at({head: value}, theirs) for value in column.to_pylist()]
-            cells[theirs] = pd.Series(fields, dtype=object)
+        try:
+            column = parquet.read(columns=[head]).column(head)
+            if head == theirs:
+                cells[theirs] = column.to_pandas(date_as_object=False)
+            else:
+                fields = [value_at({head: value}, theirs) for value in column.to_pylist()]
+                cells[theirs] = pd.Series(fields, dtype=object)
+        except (ValueError, KeyError, OverflowError) as error:  # twice there, or beyond all years
+            raise UnreadableFileError(f"cannot be read: its column {head} is no good") from error
     return cells, parquet.metadata.num_rows
 
 
@@ -714,12 +699,17 @@ def write_rows(out: Path, rows: list[Row]) -> None:
     os.replace(aside, out)
 
 
+def name_of(path: Path) -> str:
+    """Give the name that a file goes by here: seen from the current folder, as text."""
+    return landing_files.readable_name(os.path.relpath(path))
+
+
 def identity(path: Path, settings_hash: str) -> Row:
     """Give what tells a file that was checked from one that was not: name, size, time, settings."""
     stat = path.stat()
     modified_at = datetime.fromtimestamp(stat.st_mtime_ns / 1e9, UTC)
     return {
-        "file_name": os.path.relpath(path),
+        "file_name": name_of(path),
         "file_size": stat.st_size,
         "file_modified_at": modified_at.isoformat(),
         "settings_hash": settings_hash,
@@ -749,9 +739,9 @@ def check_landing(
     The rows in `out` are then those of the files that are there now. What was fatal stays so until
     the file or the settings change. Raises SettingsError.
     """
-    files = {os.path.relpath(path): path for path in landed_files(events)}
+    files = {name_of(path): path for path in landed_files(events)}
     # what is both is events: one file has one set of rows
-    ledger = {os.path.relpath(path): path for path in ledger_files(interventions)}
+    ledger = {name_of(path): path for path in ledger_files(interventions)}
     ledger = {name: path for name, path in ledger.items() if name not in files}
     event_names = known_names(seeds / "event_types.csv", "event_name")
     stages = known_names(seeds / "funnel_stages.csv", "stage") if ledger else []

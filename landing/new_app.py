@@ -261,7 +261,7 @@ def read(db: Db, pattern: str) -> list[Rows]:
     found = []
     for described, files in sorted(shapes.items()):
         if types := dict(json.loads(described)):
-            found.append(Rows(f"read_parquet({sql.text_list(sorted(files))})", types))
+            found.append(Rows(f"read_parquet({sql.file_list(sorted(files))})", types))
     if keys:
         types = dict.fromkeys(sorted(key for (key,) in keys), "VARCHAR")
         found.append(Rows("records", types, is_text=True))

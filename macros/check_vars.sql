@@ -67,14 +67,17 @@
         {% if var('patterns_fewest') > var('patterns_most') %}
             {% do stop("The var patterns_fewest is " ~ var('patterns_fewest') ~ ", which is more than patterns_most, " ~ var('patterns_most') ~ ".") %}
         {% endif %}
-        {% if not modules.re.fullmatch('[0-9]+([.][0-9]+)? ?[KMGT]i?B', var('memory_limit') | string) %}
+        {% set memory = modules.re.fullmatch('([0-9]{1,6}([.][0-9]+)?) ?([KMGT])i?B', var('memory_limit') | string) %}
+        {% if not memory %}
             {% do stop("The var memory_limit is '" ~ var('memory_limit') ~ "'; write it like 4GB.") %}
+        {% elif memory[1] | float * {'K': 0.001, 'M': 1, 'G': 1000, 'T': 1000000}[memory[3]] < 100 %}
+            {% do stop("The var memory_limit is '" ~ var('memory_limit') ~ "'; it must be 100MB or more.") %}
         {% endif %}
         {% if var('event_columns') is not mapping %}
             {% do stop("The var event_columns is '" ~ var('event_columns') ~ "'; write it like {user_id: distinct_id}.") %}
         {% endif %}
         {% do check_event_columns('event_columns', var('event_columns')) %}
-        {% if var('event_formats') is not mapping or var('event_formats').values() | rejectattr('items', 'defined') | list %}
+        {% if var('event_formats') is not mapping or var('event_formats').values() | reject('mapping') | list %}
             {% do stop("The var event_formats is '" ~ var('event_formats') ~ "'; write it like {shop: {user_id: who}}.") %}
         {% endif %}
         {% if var('event_format') is not none and (var('event_format') is not string or var('event_format') not in var('event_formats')) %}
@@ -182,11 +185,13 @@
     {% endif %}
 {% endmacro %}
 
-{# a glob's files, or a folder's and those below it; DuckDB takes ** once in a path #}
+{# a glob's files, or a folder's and those below it; DuckDB takes ** once in a path, and its glob()
+   stops at a name that is not UTF-8 #}
 {% macro is_file_there(landing) %}
-    {% set query = 'select 1 from glob(' ~ sql_text(landing) ~ ')' %}
+    {% set query = 'select 1 from read_blob(' ~ sql_text(landing) ~ ', allow_empty = true)' %}
     {% if '**' not in landing %}
-        {% set query = query ~ ' union all select 1 from glob(' ~ sql_text(landing ~ '/**') ~ ')' %}
+        {% set below = sql_text(name_as_pattern(landing) ~ '/**') %}
+        {% set query = query ~ ' union all select 1 from read_blob(' ~ below ~ ', allow_empty = true)' %}
     {% endif %}
     {{ return(run_query(query ~ ' limit 1') | length > 0) }}
 {% endmacro %}

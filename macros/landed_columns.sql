@@ -44,7 +44,8 @@
     {{ return(found | length > 0) }}
 {% endmacro %}
 
-{# Files that share a format and columns are read together, each group with its own casts.
+{# Files that share a format and columns are read together, each group with its own casts; a
+   column that folders name (day=1/) is in no file, and is read apart from one that is.
    Returns [{file_names, types: {column: type}}], parquet only; text files are records. #}
 {% macro parquet_file_groups(files, condition) %}
     {% set groups = [] %}
@@ -53,8 +54,8 @@
             select columns_json, to_json(list(file_name order by file_name))
             from {{ files }}
             where file_format = 'parquet' and read_error is null and ({{ condition }})
-            group by columns_json
-            order by columns_json
+            group by columns_json, regexp_extract_all(file_name, '([^/=]+)=[^/]*/', 1)
+            order by columns_json, min(file_name)
         {% endset %}
         {% for row in run_query(query) %}
             {% do groups.append({'types': dict(fromjson(row[0])), 'file_names': fromjson(row[1])}) %}
@@ -80,6 +81,31 @@
     [{% for text in texts %}{{ sql_text(text) }}{{ ", " if not loop.last }}{% endfor %}]
 {%- endmacro %}
 
+{# the pattern that finds just this name, whatever is in it #}
+{% macro name_as_pattern(name) -%}
+    {{ name | replace('[', '[[]') | replace('*', '[*]') | replace('?', '[?]') }}
+{%- endmacro %}
+
+{# files as a list to read #}
+{% macro file_list(file_names) -%}
+    [{% for name in file_names %}{{ sql_text(name_as_pattern(name)) }}{{ ", " if not loop.last }}{% endfor %}]
+{%- endmacro %}
+
+{# The rows of a parquet group with the file and the number of each, landed_file_name and
+   file_row_number. A timestamp of no year that a calendar has is null: DuckDB cannot write it. #}
+{% macro rows_of_parquet(group) -%}
+    (
+        select
+            * replace (
+                {%- for name, type in group.types.items() if type in ('TIMESTAMP', 'TIMESTAMP WITH TIME ZONE') %}
+                case when {{ sql_name(name) }} between '0001-01-01' and '9999-12-31' then {{ sql_name(name) }} end as {{ sql_name(name) }},
+                {%- endfor %}
+                file_row_number as file_row_number
+            )
+        from read_parquet({{ file_list(group.file_names) }}, filename = 'landed_file_name', file_row_number = true)
+    )
+{%- endmacro %}
+
 {# text and names as SQL literals, quotes doubled #}
 {% macro sql_text(text) -%}
     '{{ text | replace("'", "''") }}'
@@ -89,8 +115,9 @@
     "{{ name | replace('"', '""') }}"
 {%- endmacro %}
 
+{# as a pointer where the name is empty, which a path cannot say #}
 {% macro json_path(name) -%}
-    {{ sql_text('$."' ~ (name | replace('\\', '\\\\') | replace('"', '\\"')) ~ '"') }}
+    {{ sql_text('/' if name == '' else '$."' ~ (name | replace('\\', '\\\\') | replace('"', '\\"')) ~ '"') }}
 {%- endmacro %}
 
 {# The field of a JSON value, also of one that is written in a text: of an object by its name; of
@@ -99,7 +126,7 @@
 {% macro json_field(json, name) -%}
     list_transform([{{ json_in_text('json_extract_string(' ~ json ~ ", '$')") }}], lambda value: coalesce(
         json_extract(value, {{ json_path(name) }}),
-        {%- if modules.re.fullmatch('[0-9]+', name) %}
+        {%- if modules.re.fullmatch('[0-9]{1,9}', name) %}
         json_extract(value, '$[{{ name }}]'),
         {%- endif %}
         list_transform(
@@ -271,7 +298,7 @@ select * from text_rows
 {% for group in parquet_file_groups(ref('base_app__landing_files'), in_zone) %}
 union all
 select
-    filename as file_name,
+    landed_file_name as file_name,
     file_row_number,
     {{ parquet_is_readable(text_sources, group.types) }} as is_readable,
     {% for column in text_columns %}
@@ -281,7 +308,7 @@ select
     {{ parquet_timestamp(own_source(column), group.types) }} as {{ column }},
     {% endfor %}
     {{ parquet_payload(group.types) }} as payload
-from read_parquet({{ text_list(group.file_names) }}, filename = true, file_row_number = true)
+from {{ rows_of_parquet(group) }}
 {% endfor %}
 {%- endmacro %}
 

@@ -115,10 +115,12 @@
     {%- set data_type = data_type | upper -%}
     {%- if data_type == 'TIMESTAMP WITH TIME ZONE' -%}
         cast({{ column }} at time zone 'UTC' as timestamp)
+    {%- elif data_type == 'TIMESTAMPTZ_NS' -%}
+        make_timestamp(epoch_ns({{ column }}) // 1000)
     {%- elif data_type == 'TIMESTAMP_NS' -%}
         {{ timestamp_in_zone('make_timestamp(epoch_ns(' ~ column ~ ') // 1000)', source) }}
     {%- elif data_type.startswith('TIMESTAMP') or data_type == 'DATE' -%}
-        {{ timestamp_in_zone('cast(' ~ column ~ ' as timestamp)', source) }}
+        {{ timestamp_in_zone('try_cast(' ~ column ~ ' as timestamp)', source) }}
     {%- elif source.unit or source.format -%}
         {%- if source.unit and data_type not in ('VARCHAR', 'BLOB') -%}
             {{ timestamp_in_zone(timestamp_from_epoch(column, source.unit), source) }}

@@ -62,11 +62,16 @@ def given_vars(text: str) -> dict:
     except yaml.YAMLError:
         given = None
     if not isinstance(given, dict):
-        raise ValueError(
+        raise stopped(
             f"VARS (--vars) is '{text}', which is no YAML mapping; "
             "write it like '{control_share: 0.2}'."
         )
     return given
+
+
+def stopped(sentence: str) -> ValueError:
+    """The error of a sentence, on one line whatever it quotes."""
+    return ValueError(" ".join(sentence.splitlines()))
 
 
 @cache
@@ -85,15 +90,15 @@ def event_sources(dbt_vars: dict) -> dict[str, list[dict]]:
     formats = dbt_vars.get("event_formats", project["event_formats"])
     chosen = dbt_vars.get("event_format", project["event_format"])
     if not isinstance(formats, dict) or not all(isinstance(f, dict) for f in formats.values()):
-        raise ValueError(
+        raise stopped(
             f"The var event_formats is '{formats}'; write it like {{shop: {{user_id: who}}}}."
         )
     if chosen is not None and (not isinstance(chosen, str) or chosen not in formats):
         known = ", ".join(sorted(map(str, formats)))
-        raise ValueError(f"The var event_format is '{chosen}', which is none of {known}.")
+        raise stopped(f"The var event_format is '{chosen}', which is none of {known}.")
     given = dbt_vars.get("event_columns", project["event_columns"])
     if not isinstance(given, dict):
-        raise ValueError(
+        raise stopped(
             f"The var event_columns is '{given}'; write it like {{user_id: distinct_id}}."
         )
     of_format = sources_of("event_formats", formats[chosen]) if chosen else {}
@@ -111,11 +116,11 @@ def sources_of(var_name: str, columns: dict) -> dict[str, list[dict]]:
         what = f"The var {var_name} maps {ours} to '{landed}', "
         listed = landed if isinstance(landed, list) else [landed]
         if ours not in EVENT_COLUMNS:
-            raise ValueError(
+            raise stopped(
                 f"The var {var_name} maps '{ours}', which is none of {', '.join(EVENT_COLUMNS)}."
             )
         if not listed:
-            raise ValueError(
+            raise stopped(
                 what + "which names no column; write it like {user_id: [user_id, anonymous_id]}."
             )
         sources[ours] = [
@@ -147,7 +152,7 @@ def refuse_nonsense(what: str, ours: str, source: dict) -> None:
     elif "timezone" in source and str(zone) not in zoneinfo.available_timezones():
         problem = f"where '{zone}' is no time zone; write an IANA name like Asia/Kolkata."
     if problem:
-        raise ValueError(what + problem)
+        raise stopped(what + problem)
 
 
 def is_found(source: dict, names: object) -> bool:

@@ -12,8 +12,8 @@ properties of somebody else's row, and says where.
 
 import argparse
 import contextlib
-import csv
 import fcntl
+import glob
 import gzip
 import io
 import json
@@ -91,7 +91,7 @@ def written_anew(path: Path) -> Iterator[IO[bytes]]:
 def erase_from_parquet(path: Path, sources: list[dict], user: str) -> int:
     """Write the file anew without the person's rows. Returns how many went."""
     with duckdb.connect() as connection:
-        rows = f"read_parquet({sql_text(str(path))}, file_row_number = true)"
+        rows = f"read_parquet({sql_text(glob.escape(str(path)))}, file_row_number = true)"
         described = f"select column_name, column_type from (describe from {rows})"
         columns = dict(connection.execute(described).fetchall())
         going: set[int] = set()
@@ -123,7 +123,7 @@ def is_of(payload: str, is_readable: bool, sources: list[dict], user: str) -> bo
     """True where the record is the person's by any source, or nobody's and names them."""
     row = None
     if is_readable:
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             row = json.loads(payload)
     if not isinstance(row, dict):
         return names(user).search(payload) is not None
@@ -151,14 +151,10 @@ def erase_from_text(path: Path, kind: str, sources: list[dict], user: str) -> in
 
 
 def lines_of_header(path: Path) -> int:
-    """Lines of a csv file up to the end of its header, which may go over several."""
+    """Lines of a csv file up to the end of its header, if it has one; they may be several."""
     with cut_records.open_bytes(str(path)) as stream:
-        text = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
-        reader = csv.reader(text)
-        for fields in reader:
-            if any(fields):
-                break
-        return reader.line_num
+        number, fields, _ = next(cut_records.csv_rows(stream), (0, None, ""))
+        return number if fields else 0
 
 
 def lines_of(stream: IO[bytes], kind: str) -> Iterator[bytes]:
@@ -230,7 +226,7 @@ def count_in_tables(path: Path, user: str) -> dict[str, int]:
 def count_in_parquet(path: Path, user: str) -> int:
     """Rows of a parquet file that name the id; none of a file that is not parquet at all."""
     with duckdb.connect() as connection, contextlib.suppress(duckdb.Error):
-        return count_rows(connection, f"read_parquet({sql_text(str(path))})", user)
+        return count_rows(connection, f"read_parquet({sql_text(glob.escape(str(path)))})", user)
     return 0
 
 

@@ -45,18 +45,30 @@ def file_format(path: str) -> str:
     return FORMATS.get(os.path.splitext(name)[1], "unknown")
 
 
+def readable_name(path: str) -> str:
+    """The path as text, bytes that are not UTF-8 escaped."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def describe_parquet(
     path: str, session: duckdb.DuckDBPyConnection
 ) -> tuple[str | None, str | None]:
-    """Return (columns as JSON [[name, type]...], None) or (None, why it cannot be read)."""
+    """Return (columns as JSON [[name, type]...], None) or (None, why it cannot be read).
+
+    All of the file is read, since a byte that is wrong within shows only then.
+    """
+    rows = "(select * from read_parquet(?, filename = 'landed_file_name', file_row_number = true))"
+    files = [glob.escape(path)]  # a name is no pattern
     try:
-        rows = session.execute(
-            "select column_name, column_type from (describe select * from read_parquet(?))",
-            [path],
+        columns = session.execute(
+            f"select column_name, column_type from (describe from {rows}) "
+            "where column_name not in ('landed_file_name', 'file_row_number')",
+            files,
         ).fetchall()
-    except duckdb.Error as error:  # whatever DuckDB says of a broken file, the build goes on
+        session.execute(f"select bit_xor(hash(*columns(*))) from {rows}", files).fetchall()
+    except (duckdb.Error, UnicodeError) as error:  # whatever is said of a file, the build goes on
         return None, str(error).splitlines()[0]
-    return json.dumps(rows), None
+    return json.dumps(columns), None
 
 
 def described_before(dbt: Any, session: duckdb.DuckDBPyConnection) -> dict[tuple, tuple]:  # noqa: ANN401
@@ -85,10 +97,13 @@ def model(dbt: Any, session: duckdb.DuckDBPyConnection) -> pa.Table:  # noqa: AN
         for path in list_files(landing):
             kind = file_format(path)
             status = os.stat(path)
-            version = (path, status.st_size, status.st_mtime_ns)
+            name = readable_name(path)
+            version = (name, status.st_size, status.st_mtime_ns)
             columns, error = None, None
-            if kind == "parquet":
+            if name != path:
+                error = "its name is not UTF-8; rename it"
+            elif kind == "parquet":
                 columns, error = known.get(version) or describe_parquet(path, session)
-            rows.append((zone, path, kind, *version[1:], columns, error))
+            rows.append((zone, name, kind, *version[1:], columns, error))
     columns = list(zip(*rows, strict=True)) if rows else [[]] * len(SCHEMA)
     return pa.table(dict(zip(SCHEMA.names, columns, strict=True)), schema=SCHEMA)

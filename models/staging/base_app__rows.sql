@@ -84,7 +84,7 @@ text_rows_typed as (
 parquet_rows_{{ loop.index }} as (
 
     select
-        filename as file_name,
+        landed_file_name as file_name,
         file_row_number,
         {{ parquet_is_readable(text_sources, group.types) }} as is_readable,
         {{ parquet_timestamp(landed_sources('event_time'), group.types) }} as event_at,
@@ -99,10 +99,7 @@ parquet_rows_{{ loop.index }} as (
         {{ parquet_text(landed_sources('platform'), group.types) }} as platform,
         {{ parquet_text(landed_sources('app_version'), group.types) }} as app_version,
         {{ parquet_text(landed_sources('city'), group.types) }} as city
-    from
-        read_parquet(
-            {{ text_list(group.file_names) }}, filename = true, file_row_number = true
-        )
+    from {{ rows_of_parquet(group) }}
 
 ),
 

@@ -92,13 +92,10 @@ rejected_rows_with_payload as (
     select
         rejected.*,
         {{ parquet_payload(group.types, 'landed') }} as payload
-    from
-        read_parquet(
-            {{ text_list(group.file_names) }}, filename = true, file_row_number = true
-        ) as landed
+    from {{ rows_of_parquet(group) }} as landed
     inner join rejected_rows_in_files as rejected
         on
-            landed.filename = rejected.file_name
+            landed.landed_file_name = rejected.file_name
             and landed.file_row_number = rejected.file_row_number
     {% endfor %}
 

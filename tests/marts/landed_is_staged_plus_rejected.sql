@@ -9,7 +9,7 @@ landed as (
     {% for group in parquet_groups %}
     union all
     select coalesce(sum(num_rows), 0) as count_rows
-    from parquet_file_metadata({{ text_list(group.file_names) }})
+    from parquet_file_metadata({{ file_list(group.file_names) }})
     {% endfor %}
 
 ),

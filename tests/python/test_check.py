@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import zstandard
 from vendor_exports import EXPORTS
@@ -336,6 +338,50 @@ def test_lines_that_cannot_be_read_are_counted(landing, run):
     assert row["message"] == "Of 202 rows 1 cannot be read and will be rejected."
 
 
+def test_a_file_is_read_as_the_build_reads_it(landing, run):
+    """Capitals in an ending, semicolons, CR alone; what is broken or odd is told, not raised."""
+    frame = events().astype({"event_time": str, "received_at": str})
+    semicolons = frame.to_csv(index=False, sep=";").replace("\n", "\r").encode()
+    (landing / "a.CSV").write_bytes(semicolons)
+    (landing / "b.Csv.GZ").write_bytes(gzip.compress(semicolons))
+    assert run() == (0, "2 files checked, 0 expectations not met\n", "")
+    (landing / "cut.csv.zst").write_bytes(zstandard.compress(semicolons)[:-9])
+    times = pa.array([2**31 - 1] * 200, pa.date32())
+    pq.write_table(pa.table({**events(), "event_time": times}), landing / "far.parquet")
+    twice = pa.table(events())
+    pq.write_table(twice.append_column("user_id", twice["user_id"]), landing / "twice.parquet")
+    (landing / os.fsdecode(b"\xff.ndjson")).write_bytes(b"{}\n")
+    code, out, err = run()
+    assert (code, out[:16]) == (1, "4 files checked,")
+    assert err.startswith("landing/events/\\xff.ndjson does not meet expect_column_to_exist")
+    told = {(row["file_name"][15:], row["message"]) for row in rows_of() if not row["is_met"]}
+    assert {
+        (
+            "cut.csv.zst",
+            "The file cannot be read: The file ends before the end of its zstd frame.",
+        ),
+        ("twice.parquet", "The file cannot be read: its column user_id is no good."),
+        (
+            "far.parquet",
+            "event_time is before 2000 or yet to come in 100 % of 200 rows, and more than 2 % is "
+            "unusual.",
+        ),
+    } < told
+
+
+@pytest.mark.parametrize(
+    ("written", "texts"),
+    [
+        ("%-d.%-m.%Y %H:%M", ["1.2.2026 10:00", "01.02.2026 10:00"]),
+        ("%d.%m.%Y %H:%M:%S.%g", ["01.02.2026 10:00:00.000"]),
+        ("%d.%m.%Y %%n %H:%M:%S.%n", ["01.02.2026 %n 10:00:00.000000000"]),
+    ],
+)
+def test_times_in_a_format_of_duckdb_are_read(written, texts):
+    times = check.as_times_of(pd.Series(texts), {"column": "t", "format": written})
+    assert set(times) == {pd.Timestamp("2026-02-01 10:00")}
+
+
 @pytest.mark.parametrize(
     "times",
     [
@@ -644,6 +690,11 @@ def test_the_environment_gives_the_defaults(landing, run, monkeypatch):
                 "2026-02-16 00:00:00.\n",
             )
             for text, told in [("soon", "soon"), ("null", "None"), ("[1]", "[1]"), ("2", "2")]
+        ),
+        (
+            ["--vars", "{event_columns: {event_time: {column: t, unit: [s]}}}"],
+            "The var event_columns maps event_time to '{'column': 't', 'unit': ['s']}', where the "
+            "unit '['s']' is none of s, ms, us, ns.\n",
         ),
     ],
 )

@@ -200,3 +200,21 @@ def test_a_wrong_landing_zone_proves_nothing(app):
             f"No landed file matches '{app}/landing', so nobody can say where this user is; set "
             "DROPOFF_EVENTS to the landing zone.\n"
         )
+
+
+def test_nobody_is_left_in_a_csv_of_semicolons_nor_taken_from_a_file_with_a_like_name(app):
+    """A name is no pattern, and a row nested too deep to read is nobody's."""
+    landing = app / "landing"
+    for file in landing.iterdir():
+        file.unlink()
+    (landing / "a.csv").write_text(f'"user\n,id";user_id\n1;{GONE}\n2,5;ben\n{GONE},3;ben\n')
+    (landing / "deep.ndjson").write_text('{"a": ' + "[" * 100_000 + "]" * 100_000 + "}\n")
+    with duckdb.connect() as connection:
+        for name, user in [("b.parquet", "ben"), ("[ab].parquet", GONE)]:
+            connection.execute(f"copy (select '{user}' as user_id) to '{landing}/{name}'")
+    done = erase(app, GONE)
+    assert done.stdout.startswith("2 rows of this user taken out of 2 files"), done.stderr
+    assert (landing / "a.csv").read_text() == (f'"user\n,id";user_id\n2,5;ben\n{GONE},3;ben\n')
+    with duckdb.connect() as connection:
+        assert connection.execute(f"from '{landing}/b.parquet'").fetchall() == [("ben",)]
+        assert connection.execute(f"from '{landing}/[[]ab].parquet'").fetchall() == []

@@ -1,7 +1,9 @@
 """Whatever lands, nothing is lost and nothing stops the build; order and copies change nothing."""
 
 import gzip
+import io
 import json
+import os
 import random
 import re
 
@@ -11,7 +13,10 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 import zstandard
-from conftest import DEMO_EVENTS
+from conftest import DEMO_EVENTS, ROOT, load
+
+cut_records = load(ROOT / "models" / "staging" / "base_app__cut_records.py")
+landing_files = load(ROOT / "models" / "staging" / "base_app__landing_files.py")
 
 # judged by the same clock in every build, whenever the test runs
 VARS = {"build_clock": "2026-03-01 00:00:00"}
@@ -57,24 +62,27 @@ def as_dicts(rows, empty=None):
 
 
 def write(folder, name, data):
+    """Write a file; returns its path."""
     folder.mkdir(exist_ok=True)
     (folder / name).write_bytes(data)
+    return str(folder / name)
 
 
 def ndjson(rows):
     return "".join(json.dumps(row) + "\n" for row in rows).encode()
 
 
-def csv_text(rows):
+def csv_text(rows, separator=","):
     table = pa.Table.from_pylist(as_dicts(rows))
     out = pa.BufferOutputStream()
-    pyarrow.csv.write_csv(table, out)
+    pyarrow.csv.write_csv(table, out, pyarrow.csv.WriteOptions(delimiter=separator))
     return out.getvalue().to_pybytes()
 
 
 def parquet(rows):
     out = pa.BufferOutputStream()
-    pyarrow.parquet.write_table(pa.Table.from_pylist(rows), out)
+    table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(rows)
+    pyarrow.parquet.write_table(table, out)
     return out.getvalue().to_pybytes()
 
 
@@ -108,6 +116,10 @@ def test_the_same_events_give_the_same_marts_in_every_format(dbt, tmp_path):
         },
         "csv": {"a.csv": csv_text(ROWS)},
         "csv with a mark and CRLF": {"a.csv.gz": gzip.compress(b"\xef\xbb\xbf" + csv_text(ROWS))},
+        "csv of semicolons, and of tabs": {
+            "a.csv": csv_text(ROWS[:2], ";"),
+            "b.csv": csv_text(ROWS[2:], "\t"),
+        },
         "mixed": {
             "a.csv": csv_text(ROWS[:1]),
             "b.ndjson": ndjson(rows[1:2]),
@@ -133,6 +145,139 @@ def test_the_same_events_give_the_same_marts_in_every_format(dbt, tmp_path):
     for name, staged in found.items():
         assert staged == found["parquet"], name
     assert len(found["parquet"]) == len(ROWS)
+
+
+def cut(data, kind="csv"):
+    """[(line number, is it readable, its text or object)] of a file's bytes."""
+    return [
+        (number, is_readable, json.loads(text) if is_readable else text)
+        for number, is_readable, text in cut_records.RECORDS[kind](io.BytesIO(data))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("header", "separator"),
+    [
+        ("a,b;c", ","),
+        ("a;b;c,d", ";"),
+        ("a\tb", "\t"),
+        ("a;b\tc", ";"),
+        ("a", ","),
+        ("", ","),
+        ('"a;b;c","d\t\t\t"', ","),
+        ('"a,b""c,,";d', ";"),
+        ('"a;never closed', ","),
+    ],
+)
+def test_the_separator_is_what_the_header_has_most_of_outside_quotes(header, separator):
+    assert cut_records.separator_of(header) == separator
+
+
+def test_a_csv_of_spreadsheets_is_cut_at_its_own_separator():
+    """A decimal comma is text; a row that was written with another separator does not fit."""
+    semicolons = b'\xef\xbb\xbf\r\n"user\n;id";price\r\nu1;1,5\r\n"u;2";\r\nu3,2\r\n'
+    assert cut(semicolons) == [
+        (4, True, {"user\n;id": "u1", "price": "1,5"}),
+        (5, True, {"user\n;id": "u;2", "price": None}),
+        (6, False, "u3,2"),
+    ]
+    assert cut(b"user_id\tprice\nu1\t1,5\n\n") == [(2, True, {"user_id": "u1", "price": "1,5"})]
+
+
+def test_a_quote_that_never_closes_swallows_no_row():
+    """What is behind it is one rejected row, also where the number of fields would fit."""
+    assert cut(b'a,b\n1,2\n3,"4\n5,6\n') == [
+        (2, True, {"a": "1", "b": "2"}),
+        (4, False, '3,"4\n5,6'),
+    ]
+    assert cut(b'a,"b\n1,2\n') == [(2, False, 'a,"b\n1,2')]
+    assert cut(b'a,b\n1,"2"') == [(2, True, {"a": "1", "b": "2"})]
+
+
+def test_a_header_that_is_no_text_is_a_rejected_row_like_those_below():
+    assert cut(b"a,\xff\n1,2\n") == [(1, False, "a,\\xff"), (2, False, "1,2")]
+
+
+ONE_LINE = ndjson(as_dicts(ROWS[:1]))
+PACKED_LINES = zstandard.compress(ONE_LINE * 9)
+BROKEN = bytearray(gzip.compress(ONE_LINE * 9, mtime=0))
+BROKEN[-20] ^= 64
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "count"),
+    [
+        ("a.ndjson.gz", bytes(BROKEN), 1),
+        ("a.csv.gz", bytes(BROKEN), 1),
+        ("a.ndjson.zst", PACKED_LINES[:-1], 1),
+        ("a.ndjson.zst", zstandard.compress(ONE_LINE) + PACKED_LINES[:5], 2),
+        ("a.ndjson.zst", zstandard.compress(ONE_LINE) + b"junk", 2),
+        ("a.csv.zst", PACKED_LINES[:4], 1),
+    ],
+)
+def test_a_packed_file_that_is_broken_or_cut_off_ends_in_a_rejected_row(
+    tmp_path, name, data, count
+):
+    write(tmp_path, name, data)
+    records = list(cut_records.file_records(f"{tmp_path}/{name}", name.split(".")[1], None))
+    assert len(records) == count
+    assert records[-1][1] is False
+    assert records[-1][2].startswith(f"{tmp_path}/{name}: ")
+
+
+def test_a_parquet_file_with_a_wrong_byte_within_cannot_be_read(tmp_path):
+    """Its footer is sound, so that only who reads all of it finds out."""
+    data = parquet([{"user_id": "é" * 40}])
+    assert landing_files.describe_parquet(write(tmp_path, "a.parquet", data), duckdb) == (
+        '[["user_id", "VARCHAR"]]',
+        None,
+    )
+    where = data.index("é".encode())
+    broken = data[:where] + b"\xff" + data[where + 1 :]
+    columns, error = landing_files.describe_parquet(write(tmp_path, "b.parquet", broken), duckdb)
+    assert columns is None
+    assert "Invalid string encoding" in error
+
+
+def at(unit, zone, *times):
+    return pa.array(times, pa.timestamp(unit, zone))
+
+
+def test_parquet_is_read_whatever_its_names_and_times(dbt, tmp_path):
+    """Patterns and columns in names, a column of DuckDB's name, times of all units and of no year."""
+    start = 1768212000
+    times = {
+        "*.parquet": at("ns", "Asia/Kolkata", start * 10**9 + 1, None),
+        "[ab].parquet": at("us", "UTC", start * 10**6, 10 - 2**63),
+        "a.parquet": at("us", None, start * 10**6, 10 - 2**63),
+        "?.parquet": at("ns", None, start * 10**9, -(2**63) + 1),
+        "b.parquet": pa.array([20466, 2**31 - 2], pa.date32()),
+    }
+    folder = tmp_path / "what [lands]*"
+    for name, column in times.items():
+        columns = {"user_id": [name, name], "event_name": ["a", "b"], "filename": ["x", "y"]}
+        write(folder, name, parquet(pa.table(columns | {"event_time": column})))
+    row = {"user_id": "u", "event_name": "a", "event_time": at("s", None, start)[0].as_py()}
+    write(folder / "day=1", "a.parquet", parquet([row | {"user_id": "in a folder"}]))
+    write(folder, "c.parquet", parquet([row | {"user_id": "in a file", "day": 1}]))
+    write(folder, os.fsdecode(b"\xff.ndjson"), ndjson(as_dicts(ROWS)))
+    models = ["+stg_app__events", "stg_app__rejected_rows"]
+    build = dbt("run", "--select", *models, events=folder, dbt_vars=VARS)
+    assert build.success, build.output[-3000:]
+    staged = build.rows("select user_id, event_name, event_at from staging.stg_app__events")
+    assert {row["user_id"]: str(row["event_at"]) for row in staged} == {
+        **dict.fromkeys([*times, "in a folder", "in a file"], "2026-01-12 10:00:00"),
+        "b.parquet": "2026-01-13 00:00:00",
+    }
+    assert {row["event_name"] for row in staged} == {"a"}
+    rejected = build.rows("""
+        select reject_reason, count(*) as count
+        from staging.stg_app__rejected_rows group by all order by 1
+    """)
+    assert rejected == [
+        {"reject_reason": "bad_event_time", "count": len(times)},
+        {"reject_reason": "unreadable", "count": 1},
+    ]
 
 
 GARBAGE_NDJSON = b"".join(

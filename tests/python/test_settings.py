@@ -849,6 +849,16 @@ WRONG_VARS = [
         for value in [4, "4", "GB", "-1GB", "half", "4gb", "4GB ", "1GB'; --", None, True]
     ),
     *(
+        ("memory_limit", value, f"The var memory_limit is '{value}'; it must be 100MB or more.")
+        for value in ["0GB", "1KB", "99.9 MB"]
+    ),
+    ("memory_limit", "9999999TB", "The var memory_limit is '9999999TB'; write it like 4GB."),
+    *(
+        ("event_formats", value, f"The var event_formats is '{value}'; write it like {{my_format: {{user_id: distinct_id}}}}.")
+        for value in [None, "segment", {"mine": "user_id"}]
+    ),
+    ("event_format", ["segment"], "The var event_format is '['segment']', which is none of amplitude, clevertap, ga4, mixpanel, moengage, posthog, rudderstack, segment, snowplow."),
+    *(
         ("event_columns", value, f"The var event_columns is '{value}'; {NO_MAPPING}")
         for value in ["user_id: id", ["user_id"], None, 5]
     ),
