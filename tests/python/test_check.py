@@ -285,6 +285,12 @@ def test_a_corrupt_file_is_recorded_and_fatal_only_where_all_are(landing, run):
     assert re.fullmatch(r"The file cannot be read: .+\.", row_of(check.READABLE)["message"])
 
 
+def parquet_with_a_column_twice():
+    table, out = pa.table(events()), pa.BufferOutputStream()
+    pq.write_table(table.append_column("user_id", table["user_id"]), out)
+    return out.getvalue().to_pybytes()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
@@ -294,6 +300,12 @@ def test_a_corrupt_file_is_recorded_and_fatal_only_where_all_are(landing, run):
             b'[\n{"user_id": 1},\n]\n',
             "the file cannot be read: none of its 3 rows is one; land it again, or "
             "point DROPOFF_EVENTS elsewhere.",
+        ),
+        (
+            "twice.parquet",
+            parquet_with_a_column_twice(),
+            "the file cannot be read: its column user_id is no good; land it again, or point "
+            "DROPOFF_EVENTS elsewhere.",
         ),
         (
             "a.xlsx",
@@ -348,8 +360,7 @@ def test_a_file_is_read_as_the_build_reads_it(landing, run):
     (landing / "cut.csv.zst").write_bytes(zstandard.compress(semicolons)[:-9])
     times = pa.array([2**31 - 1] * 200, pa.date32())
     pq.write_table(pa.table({**events(), "event_time": times}), landing / "far.parquet")
-    twice = pa.table(events())
-    pq.write_table(twice.append_column("user_id", twice["user_id"]), landing / "twice.parquet")
+    (landing / "twice.parquet").write_bytes(parquet_with_a_column_twice())
     (landing / os.fsdecode(b"\xff.ndjson")).write_bytes(b"{}\n")
     code, out, err = run()
     assert (code, out[:16]) == (1, "4 files checked,")

@@ -853,10 +853,6 @@ WRONG_VARS = [
         for value in ["0GB", "1KB", "99.9 MB"]
     ),
     ("memory_limit", "9999999TB", "The var memory_limit is '9999999TB'; write it like 4GB."),
-    *(
-        ("event_formats", value, f"The var event_formats is '{value}'; write it like {{my_format: {{user_id: distinct_id}}}}.")
-        for value in [None, "segment", {"mine": "user_id"}]
-    ),
     ("event_format", ["segment"], "The var event_format is '['segment']', which is none of amplitude, clevertap, ga4, mixpanel, moengage, posthog, rudderstack, segment, snowplow."),
     *(
         ("event_columns", value, f"The var event_columns is '{value}'; {NO_MAPPING}")
