@@ -32,9 +32,10 @@ import duckdb
 from run import BENCH, DATA, PROJECT_PYTHON, as_row
 
 ROOT = BENCH.parent
-sys.path.append(str(ROOT / "steps"))
+sys.path += [str(ROOT / "steps"), str(ROOT / "tests" / "python")]
 from build import copy_what_was_fitted  # noqa: E402
 from step import SENTENCES_SHOWN  # noqa: E402
+from warehouses import differences  # noqa: E402
 
 WORK = DATA / "faults"
 RESULTS = BENCH / "results" / "faults.md"
@@ -50,8 +51,6 @@ FORMATS = {
     "csv": "format csv, header",
     "ndjson.gz": "format json, compression gzip",
 }
-# what earlier builds called a session, and what a check found, is no matter of the landed rows
-OF_THE_BUILD = ("session_rekeys", "fct_session_changes", "fct_landing_checks")
 BUSY = re.compile(r"^.* is being written by another process; build again when it has ended\.$")
 TRACE = re.compile(r"Traceback|^\s*File \"|^\s*[~^]+\s*$")
 HEADER = ("fault", "tries", "what happened", "rows lost", "tables that differ")
@@ -255,8 +254,11 @@ class App:
         """Compare with a build from nothing, row by row, and count what is lost."""
         reference = reference or self.from_nothing()
         differing = differences(self.warehouse, reference)
+        for table, (only_found, only_expected) in differing.items():
+            print(f"    {table}: only found {str(only_found)[:200]}", flush=True)
+            print(f"    {table}: only expected {str(only_expected)[:200]}", flush=True)
         lost = sum(self.landed.values()) - staged_or_rejected(self.warehouse)
-        found.differing |= differing
+        found.differing |= set(differing)
         found.lost += abs(lost)
         found.expect(not differing, f"{what}: {', '.join(sorted(differing))} differ")
         found.expect(not lost, f"{what}: {lost} rows lost")
@@ -276,47 +278,6 @@ class App:
         return lock.exists()
 
 
-def tables(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, str]:
-    """{table: columns, as SQL} of the marts and of what staging makes of the rows."""
-    rows = connection.execute(
-        """
-        select
-            schema_name || '.' || table_name,
-            string_agg('"' || column_name || '"', ', ') filter (column_name != 'file_number')
-        from duckdb_columns()
-        where
-            database_name = ?
-            and (
-                schema_name = 'marts'
-                or table_name in ('stg_app__events', 'stg_app__rejected_rows')
-            )
-        group by all
-        """,
-        [database],
-    ).fetchall()
-    return {table: columns for table, columns in rows if table.split(".")[1] not in OF_THE_BUILD}
-
-
-def differences(warehouse: Path, reference: Path) -> set[str]:
-    """The tables in which two warehouses differ, and those that only one of them has."""
-    with duckdb.connect() as connection:
-        connection.execute(f"attach '{warehouse}' as found (read_only)")
-        connection.execute(f"attach '{reference}' as expected (read_only)")
-        compared = tables(connection, "found"), tables(connection, "expected")
-        differing = {table for table, _ in compared[0].items() ^ compared[1].items()}
-        for table, columns in compared[0].items():
-            if table in differing:
-                continue
-            for left, right in (("found", "expected"), ("expected", "found")):
-                query = f"select {columns} from {left}.{table} except all "
-                query += f"select {columns} from {right}.{table} limit 3"
-                rows = connection.execute(query).fetchall()
-                if rows:
-                    differing.add(table)
-                    print(f"    only {left}: {table} {str(rows)[:300]}", flush=True)
-    return differing
-
-
 def staged_or_rejected(warehouse: Path) -> int:
     """Rows of events and of the ledger that stand in staging."""
     with duckdb.connect(str(warehouse), read_only=True) as connection:
@@ -332,7 +293,10 @@ def staged_or_rejected(warehouse: Path) -> int:
 def answers(warehouse: Path) -> dict[str, tuple]:
     """{table: (rows, their hash)} of the marts and the builds: what readers are told."""
     with duckdb.connect(str(warehouse), read_only=True) as connection:
-        names = [*tables(connection, "w"), "staging.builds"]
+        tables = connection.execute(
+            "select 'marts.' || table_name from duckdb_tables() where schema_name = 'marts'"
+        ).fetchall()
+        names = [*(table for (table,) in tables), "staging.builds"]
         query = "select count(*), sum(cast(hash(rows) as hugeint)) from {} as rows"
         return {name: connection.execute(query.format(name)).fetchone() for name in names}
 

@@ -156,17 +156,18 @@
     {%- endif -%}
 {%- endmacro %}
 
-{# the first of several expressions that is not null; of texts, that is not blank #}
-{% macro first_of(expressions, is_text) -%}
-    {%- if expressions | length == 0 -%}
-        null
-    {%- elif expressions | length == 1 -%}
-        {{ expressions[0] }}
-    {%- elif is_text -%}
-        list_filter([{{ expressions | join(', ') }}], lambda text: not {{ is_blank('text') }})[1]
+{# the first of several texts that is not blank #}
+{% macro first_text(texts) -%}
+    {%- if texts | length == 1 -%}
+        {{ texts[0] }}
     {%- else -%}
-        coalesce({{ expressions | join(', ') }})
+        list_filter([{{ texts | join(', ') }}], lambda text: not {{ is_blank('text') }})[1]
     {%- endif -%}
+{%- endmacro %}
+
+{# the first of several times that is one #}
+{% macro first_time(times) -%}
+    {{ times[0] if times | length == 1 else 'coalesce(' ~ times | join(', ') ~ ')' }}
 {%- endmacro %}
 
 {# one of our text columns out of a JSON object #}
@@ -178,7 +179,7 @@
             {%- do texts.append('json_extract_string(' ~ json_fields('cast(' ~ json ~ ' as json)', path_of(source)) ~ ", '$')") -%}
         {%- endif -%}
     {%- endfor -%}
-    {{ first_of(texts, true) }}
+    {{ first_text(texts) }}
 {%- endmacro %}
 
 {# one of our times out of a JSON object #}
@@ -190,7 +191,7 @@
             {%- do times.append(timestamp_from_json(json_fields('cast(' ~ json ~ ' as json)', path_of(source)), "'$'", source)) -%}
         {%- endif -%}
     {%- endfor -%}
-    {{ first_of(times, false) }}
+    {{ first_time(times) }}
 {%- endmacro %}
 
 {# what a path leads to in a parquet group, as JSON: nested columns, and text that holds JSON #}
@@ -214,7 +215,7 @@
             {%- do texts.append('json_extract_string(' ~ parquet_json(source, types) ~ ", '$')") -%}
         {%- endif -%}
     {%- endfor -%}
-    {{ first_of(texts, true) if texts else 'cast(null as varchar)' }}
+    {{ first_text(texts) if texts else 'cast(null as varchar)' }}
 {%- endmacro %}
 
 {# one of our times out of a parquet group #}
@@ -227,7 +228,7 @@
             {%- do times.append(timestamp_from_json(parquet_json(source, types), "'$'", source)) -%}
         {%- endif -%}
     {%- endfor -%}
-    {{ first_of(times, false) if times else 'cast(null as timestamp)' }}
+    {{ first_time(times) if times else 'cast(null as timestamp)' }}
 {%- endmacro %}
 
 {# true unless a column that one of ours comes from holds bytes that are not UTF-8 #}
@@ -246,70 +247,6 @@
 {% macro parquet_payload(types, table=none) -%}
     {%- set prefix = table ~ '.' if table else '' -%}
     cast(to_json(struct_pack({% for name in types %}{{ sql_name(name) }} := {{ prefix }}{{ sql_name(name) }}{{ ", " if not loop.last }}{% endfor %})) as varchar)
-{%- endmacro %}
-
-{# Every row of a landing zone that is small, its columns found under our own names and typed, with
-   its payload. #}
-{% macro rows_of_zone(zone, text_columns, time_columns) -%}
-{%- set in_zone = 'landing_zone = ' ~ sql_text(zone) -%}
-{%- set text_sources = [] -%}
-{%- for column in text_columns %}{% do text_sources.extend(own_source(column)) %}{% endfor -%}
-with
-
-text_records as (
-
-    select
-        file_name,
-        file_row_number,
-        is_readable and {{ is_json_object('payload') }} as is_readable,
-        payload
-    from {{ ref('base_app__cut_records') }}
-    where {{ in_zone }}
-
-),
-
-text_records_as_json as (
-
-    select
-        *,
-        case when is_readable then payload end as json
-    from text_records
-
-),
-
-text_rows as (
-
-    select
-        file_name,
-        file_row_number,
-        is_readable,
-        {% for column in text_columns %}
-        {{ json_text(own_source(column), 'json') }} as {{ column }},
-        {% endfor %}
-        {% for column in time_columns %}
-        {{ json_timestamp(own_source(column), 'json') }} as {{ column }},
-        {% endfor %}
-        payload
-    from text_records_as_json
-
-)
-
-select * from text_rows
-{% for group in parquet_file_groups(ref('base_app__landing_files'), in_zone) %}
-union all
-select
-    landed_file_name as file_name,
-    file_row_number,
-    {{ parquet_is_readable(text_sources, group.types) }} as is_readable,
-    {% for column in text_columns %}
-    {{ parquet_text(own_source(column), group.types) }} as {{ column }},
-    {% endfor %}
-    {% for column in time_columns %}
-    {{ parquet_timestamp(own_source(column), group.types) }} as {{ column }},
-    {% endfor %}
-    {{ parquet_payload(group.types) }} as payload
-from {{ rows_of_parquet(group) }}
-{% endfor %}
 {%- endmacro %}
 
 {# An id for rows that carry none: the row without received_at, its event_time in one form,

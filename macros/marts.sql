@@ -35,46 +35,6 @@
     {{ return(50) }}
 {% endmacro %}
 
-{# how many rows were taken, and how many rejected for each reason #}
-{% macro rows_by_reason(taken, taken_rows, rejected_rows, reasons) -%}
-with
-
-reasons as (
-
-    select * from (
-        values
-        {% for reason in reasons %}
-        ({{ loop.index }}, '{{ reason }}'),
-        {% endfor %}
-        (0, '{{ taken }}')
-    ) as reasons (reason_number, reject_reason)
-
-),
-
-rows_counted as (
-
-    select
-        '{{ taken }}' as reject_reason,
-        count(*) as count_rows
-    from {{ taken_rows }}
-    union all
-    select
-        reject_reason,
-        count(*) as count_rows
-    from {{ rejected_rows }}
-    group by reject_reason
-
-)
-
-select
-    reasons.reject_reason,
-    reasons.reason_number,
-    coalesce(rows_counted.count_rows, 0) as count_rows
-from reasons
-left join rows_counted
-    on reasons.reject_reason = rows_counted.reject_reason
-{%- endmacro %}
-
 {# what a page calls a person: a few digits of a salted hash, unless ids may be shown #}
 {% macro display_name(user_id) -%}
     {%- if var('show_user_ids') -%}

@@ -1,6 +1,54 @@
-{{ rows_by_reason(
-    '(mapped)',
-    ref('stg_identities__people'),
-    ref('stg_identities__rejected_rows'),
-    identity_reject_reasons()
-) }}
+with
+
+people as (
+
+    select * from {{ ref('stg_identities__people') }}
+
+),
+
+rejected_rows as (
+
+    select * from {{ ref('stg_identities__rejected_rows') }}
+
+),
+
+reasons as (
+
+    select * from (
+        values
+        {% for reason in identity_reject_reasons() %}
+        ({{ loop.index }}, '{{ reason }}'),
+        {% endfor %}
+        (0, '(mapped)')
+    ) as reasons (reason_number, reject_reason)
+
+),
+
+rows_counted as (
+
+    select
+        '(mapped)' as reject_reason,
+        count(*) as count_rows
+    from people
+    union all
+    select
+        reject_reason,
+        count(*) as count_rows
+    from rejected_rows
+    group by reject_reason
+
+),
+
+reasons_counted as (
+
+    select
+        reasons.reject_reason,
+        reasons.reason_number,
+        coalesce(rows_counted.count_rows, 0) as count_rows
+    from reasons
+    left join rows_counted
+        on reasons.reject_reason = rows_counted.reject_reason
+
+)
+
+select * from reasons_counted

@@ -2,6 +2,24 @@
    their payload. #}
 with
 
+rejected_events as (
+
+    select * from {{ ref('stg_app__rejected_rows') }}
+
+),
+
+rejected_assignments as (
+
+    select * from {{ ref('stg_ledger__rejected_rows') }}
+
+),
+
+rejected_identities as (
+
+    select * from {{ ref('stg_identities__rejected_rows') }}
+
+),
+
 rejected_rows as (
 
     select
@@ -9,21 +27,21 @@ rejected_rows as (
         file_name,
         file_row_number,
         reject_reason
-    from {{ ref('stg_app__rejected_rows') }}
+    from rejected_events
     union all
     select
         'interventions' as landing_zone,
         file_name,
         file_row_number,
         reject_reason
-    from {{ ref('stg_ledger__rejected_rows') }}
+    from rejected_assignments
     union all
     select
         'identities' as landing_zone,
         file_name,
         file_row_number,
         reject_reason
-    from {{ ref('stg_identities__rejected_rows') }}
+    from rejected_identities
 
 ),
 

@@ -37,25 +37,48 @@ closed_sessions_compared as (
 
 ),
 
-changes as (
+changes_counted as (
 
     select
-        {{ build_clock() }} as built_at,
-        (select as_of.as_of from as_of) as as_of,
-        (select count(*) from sessions) as count_sessions,
         count(case when is_changed then 1 end) as count_changed,
         count(case when is_gone then 1 end) as count_gone
     from closed_sessions_compared
 
+),
+
+sessions_counted as (
+
+    select count(*) as count_sessions
+    from sessions
+
+),
+
+changes_of_this_build as (
+
+    select
+        {{ build_clock() }} as built_at,
+        as_of.as_of,
+        sessions_counted.count_sessions,
+        changes_counted.count_changed,
+        changes_counted.count_gone
+    from changes_counted
+    cross join sessions_counted
+    cross join as_of
+
+),
+
+changes as (
+
+    select * from changes_of_this_build
+    {% if is_incremental_build() %}
+    union all
+    select *
+    from {{ before_this_build('marts', 'fct_session_changes') }}
+    where built_at != {{ build_clock() }}
+    {% else %}
+    where false
+    {% endif %}
+
 )
 
-select *
-from changes
-{% if is_incremental_build() %}
-union all
-select *
-from {{ before_this_build('marts', 'fct_session_changes') }}
-where built_at != {{ build_clock() }}
-{% else %}
-where false
-{% endif %}
+select * from changes

@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import yaml
 from conftest import ROOT, load
 
 MODULE = ROOT / "live" / "interventions.py"
@@ -242,12 +243,10 @@ def test_the_arms_have_the_planned_share_and_are_the_same_on_another_run(start, 
 def test_every_column_that_the_warehouse_reads_is_in_the_ledger(start, files):
     running = start()
     running.offer([TREATED, CONTROL], NOW)
-    sql = (ROOT / "models" / "staging" / "base_ledger__rows.sql").read_text()
-    columns = {
-        name
-        for listed in re.findall(r"_columns=\[(.*?)\]", sql, re.DOTALL)
-        for name in re.findall(r"'(\w+)'", listed)
-    }
+    staging = yaml.safe_load((ROOT / "models" / "staging" / "_models.yml").read_text())
+    [model] = [model for model in staging["models"] if model["name"] == "base_ledger__rows"]
+    of_the_file = {"file_name", "file_row_number", "is_readable", "payload"}
+    columns = {column["name"] for column in model["columns"]} - of_the_file
     assert len(columns) == 10
     treated, control = files("ledger")
     assert set(treated) == set(control) == columns | {"rule", "message"}
