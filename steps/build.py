@@ -119,6 +119,17 @@ def copy_what_was_fitted(warehouse: Path, new_file: Path) -> None:
         remove(new_file)
 
 
+def write_out(new_file: Path) -> None:
+    """Write what is still in DuckDB's log into the file. Raises duckdb.Error where that cannot be.
+
+    dbt closes the file without a word where the disk had no room for that.
+    """
+    log = Path(f"{new_file}.wal")
+    if log.exists():
+        with duckdb.connect(str(new_file)) as connection:
+            connection.execute("checkpoint")
+
+
 def run_dbt(new_file: Path, arguments: list[str], lock: int) -> tuple[int, list[str]]:
     """Run `dbt build` into new_file. Returns (exit code, dbt's lines); prints the progress."""
     command = [str(DBT), "build", "--exclude-resource-type", "unit_test", *arguments]
@@ -211,9 +222,17 @@ def build(warehouse: Path, options: argparse.Namespace) -> int:
         if code:
             print(*trouble(lines), sep="\n")
             return 1
-        os.replace(new_file, warehouse)
-        # of a plain dbt build that was killed
+        try:
+            write_out(new_file)
+        except duckdb.Error as error:
+            print(
+                f"{warehouse} stays as it was: the new one could not be written to its end "
+                f"({str(error).splitlines()[0]}); make room on its disk and build again."
+            )
+            return 1
+        # of a plain dbt build that was killed: beside the new file it would be replayed into it
         Path(f"{warehouse}.wal").unlink(missing_ok=True)
+        os.replace(new_file, warehouse)
         print(summary(warehouse, lines))
         return 0
 

@@ -1,15 +1,17 @@
 """Steps run once, say what went wrong in a sentence, and never leave half a warehouse."""
 
+import argparse
 import fcntl
 import os
 import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import DEMO_EVENTS, ROOT, SETTINGS
+from conftest import DEMO_EVENTS, ROOT, SETTINGS, build_step
 
 
 def step(folder, *arguments):
@@ -316,3 +318,67 @@ def test_plain_dbt_build_works_in_the_project_root(small_app):
     )
     assert done.returncode == 0, done.stdout[-3000:]
     assert count_sessions(small_app["DROPOFF_WAREHOUSE"]) > 0
+
+
+@pytest.fixture
+def built_by_hand(tmp_path, monkeypatch):
+    """A warehouse with a log of a killed dbt beside it, and a build that leaves one of its own."""
+    warehouse = tmp_path / "w.duckdb"
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute("create table told as select 'old' as word")
+
+    def leave_in_the_log(path, statement):
+        with duckdb.connect(str(path)) as connection:
+            connection.execute("pragma disable_checkpoint_on_shutdown")
+            connection.execute(statement)
+        return Path(f"{path}.wal")
+
+    def run_dbt(new_file, arguments, lock):
+        log = leave_in_the_log(new_file, "update told set word = 'new'")
+        assert log.exists()
+        run_dbt.spoil(log)
+        return 0, []
+
+    run_dbt.spoil = lambda log: None
+    monkeypatch.setattr(build_step, "run_dbt", run_dbt)
+    monkeypatch.setattr(build_step, "summary", lambda *_: "built")
+    killed = leave_in_the_log(warehouse, "create table half as select 1")
+    assert killed.exists()
+
+    def build():
+        return build_step.build(warehouse, argparse.Namespace(vars="", full_refresh=False))
+
+    build.run_dbt, build.killed, build.warehouse = run_dbt, killed, warehouse
+    return build
+
+
+def word(warehouse):
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        return connection.execute("select word from told").fetchall()
+
+
+def test_what_a_build_left_in_its_log_is_in_the_warehouse(built_by_hand, monkeypatch):
+    def replace(*paths, replaced=os.replace):
+        # beside the new file it would be replayed into it
+        assert not built_by_hand.killed.exists()
+        replaced(*paths)
+
+    monkeypatch.setattr(build_step.os, "replace", replace)
+    assert built_by_hand() == 0
+    assert word(built_by_hand.warehouse) == [("new",)]
+
+
+def test_a_build_that_cannot_be_written_to_its_end_replaces_nothing(built_by_hand, capsys):
+    def spoil(log):
+        log.unlink()
+        log.mkdir()
+
+    built_by_hand.run_dbt.spoil = spoil
+    assert built_by_hand() == 1
+    printed = capsys.readouterr().out
+    assert re.fullmatch(
+        rf"{built_by_hand.warehouse} stays as it was: the new one could not be written to its end "
+        r"\(.+\); make room on its disk and build again\.\n",
+        printed,
+    )
+    assert word(built_by_hand.warehouse) == [("old",)]
