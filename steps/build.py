@@ -26,7 +26,8 @@ DBT = Path(sys.executable).with_name("dbt")
 TROUBLE = re.compile(
     r"(Compilation|Runtime|Database|Parsing) Error|Failure in|Encountered an error"
 )
-NOISE = re.compile(r"^\s*(> in|> called by|compiled code at|$)")
+NOISE = re.compile(r"^\s*(> in|> called by|compiled code at|LINE \d+:|\^+$|$)")
+GONE = re.compile(r"No files found that match the pattern \"(.+)\"")
 TIMESTAMP = re.compile(r"^\d\d:\d\d:\d\d\s*")
 
 
@@ -152,6 +153,10 @@ def run_dbt(new_file: Path, arguments: list[str], lock: int) -> tuple[int, list[
 
 def trouble(lines: list[str]) -> list[str]:
     """The sentences in which dbt says what went wrong, without its call stack."""
+    gone = [found[1] for found in map(GONE.search, lines) if found]
+    if gone:
+        file = re.sub(r"\[([[*?])\]", r"\1", gone[0])
+        return [f"{file} went away while it was read: build again, when nobody changes the files."]
     start = next((i for i, line in enumerate(lines) if TROUBLE.search(line)), len(lines))
     told = [line.strip() for line in lines[start:] if not NOISE.match(line)]
     sentences = [line for line in told if not TROUBLE.search(line) and not line.startswith("Done.")]

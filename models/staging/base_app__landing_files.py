@@ -96,7 +96,10 @@ def model(dbt: Any, session: duckdb.DuckDBPyConnection) -> pa.Table:  # noqa: AN
     for zone, landing in zones.items():
         for path in list_files(landing):
             kind = file_format(path)
-            status = os.stat(path)
+            try:
+                status = os.stat(path)
+            except FileNotFoundError:  # it went since it was listed
+                continue
             name = readable_name(path)
             version = (name, status.st_size, status.st_mtime_ns)
             columns, error = None, None
