@@ -151,12 +151,15 @@ def run_dbt(new_file: Path, arguments: list[str], lock: int) -> tuple[int, list[
     return process.returncode, lines
 
 
+def file_that_went(lines: list[str]) -> str | None:
+    """The landed file that dbt found no longer there, if that is what it says."""
+    found = next(filter(None, map(GONE.search, lines)), None)
+    # as a pattern it has brackets around what is one
+    return found and re.sub(r"\[([*?]|\[)\]", r"\1", found[1])
+
+
 def trouble(lines: list[str]) -> list[str]:
     """The sentences in which dbt says what went wrong, without its call stack."""
-    gone = [found[1] for found in map(GONE.search, lines) if found]
-    if gone:
-        file = re.sub(r"\[([[*?])\]", r"\1", gone[0])
-        return [f"{file} went away while it was read: build again, when nobody changes the files."]
     start = next((i for i, line in enumerate(lines) if TROUBLE.search(line)), len(lines))
     told = [line.strip() for line in lines[start:] if not NOISE.match(line)]
     sentences = [line for line in told if not TROUBLE.search(line) and not line.startswith("Done.")]
@@ -224,6 +227,12 @@ def build(warehouse: Path, options: argparse.Namespace) -> int:
         arguments = ["--vars", options.vars] if options.vars else []
         arguments += ["--full-refresh"] if options.full_refresh else []
         code, lines = run_dbt(new_file, arguments, lock)
+        gone = file_that_went(lines) if code else None
+        if gone:
+            print(
+                f"{gone} went away while it was read: build again, when nobody changes the files."
+            )
+            return 1
         if code:
             print(*trouble(lines), sep="\n")
             return 1

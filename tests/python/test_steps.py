@@ -384,16 +384,24 @@ def test_a_build_that_cannot_be_written_to_its_end_replaces_nothing(built_by_han
     assert word(built_by_hand.warehouse) == [("old",)]
 
 
-def test_what_dbt_says_of_a_file_that_went_is_a_sentence():
+def test_what_dbt_says_is_told_without_its_marks():
     lines = [
         "  Runtime Error in model base_app__rows (models/staging/base_app__rows.sql)",
         '  IO Error: No files found that match the pattern "landing/events/[*]1.parquet"',
         "  LINE 188: all_rows as (",
         "            ^^^",
     ]
-    assert build_step.trouble(lines) == [
-        "landing/events/*1.parquet went away while it was read: build again, when nobody changes "
-        "the files."
-    ]
+    assert build_step.file_that_went(lines) == "landing/events/*1.parquet"
     other = [lines[0], "  Binder Error: what else", *lines[2:], "  compiled code at target/a.sql"]
+    assert build_step.file_that_went(other) is None
     assert build_step.trouble(other) == ["Binder Error: what else"]
+
+
+def test_a_build_whose_files_went_says_so(built_by_hand, monkeypatch, capsys):
+    line = 'IO Error: No files found that match the pattern "a.parquet"'
+    monkeypatch.setattr(build_step, "run_dbt", lambda *_: (1, [line]))
+    assert built_by_hand() == 1
+    assert capsys.readouterr().out == (
+        "a.parquet went away while it was read: build again, when nobody changes the files.\n"
+    )
+    assert word(built_by_hand.warehouse) == [("old",)]
