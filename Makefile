@@ -134,6 +134,8 @@ bench-live: setup
 # what kills, full disks, vanishing files and the like do to builds; half an hour
 bench-faults: setup
 	@$(PYTHON) bench/faults.py
+	@cat bench/faults_page.md bench/results/faults.md > docs/faults.md
+	@echo "the page is docs/faults.md"
 
 # the tests are about the demo, whatever app the environment names
 TEST := env -u DROPOFF_EVENTS -u DROPOFF_INTERVENTIONS -u DROPOFF_IDENTITIES -u DROPOFF_SEEDS -u DROPOFF_WAREHOUSE -u DROPOFF_BUILD_FILE $(MAKE) --no-print-directory
