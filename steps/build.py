@@ -17,6 +17,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import app
 import duckdb
@@ -53,6 +54,14 @@ def removed_at_the_end(warehouse: Path) -> Iterator[None]:
         remove(warehouse)
 
 
+def is_still(file: IO[bytes], path: Path) -> bool:
+    """True where the open file lies there under its name."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
 @contextlib.contextmanager
 def only_build_of(warehouse: Path) -> Iterator[int]:
     """Hold the warehouse's lock. Raises BlockingIOError where another build holds it.
@@ -60,8 +69,12 @@ def only_build_of(warehouse: Path) -> Iterator[int]:
     The descriptor is given to dbt as well, which holds the lock until it has ended, too.
     """
     path = Path(f"{warehouse}.lock")
-    with path.open("ab") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with contextlib.ExitStack() as stack:
+        lock = None
+        # one that was opened just before its holder took it away locks nobody else out
+        while not lock or not is_still(lock, path):
+            lock = stack.enter_context(path.open("ab"))
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         try:
             yield lock.fileno()
         finally:

@@ -405,3 +405,33 @@ def test_a_build_whose_files_went_says_so(built_by_hand, monkeypatch, capsys):
         "a.parquet went away while it was read: build again, when nobody changes the files.\n"
     )
     assert word(built_by_hand.warehouse) == [("old",)]
+
+
+# takes the lock again and again, and counts how often somebody else has it, too
+TAKING = """
+import contextlib, os, random, sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from build import only_build_of
+warehouse, until = Path(sys.argv[2]), time.time() + 1
+taken = twice = 0
+while time.time() < until:
+    with contextlib.suppress(BlockingIOError), only_build_of(warehouse):
+        taken += 1
+        try:
+            os.close(os.open(f"{warehouse}.held", os.O_CREAT | os.O_EXCL))
+            time.sleep(random.uniform(0, 0.0002))
+            os.unlink(f"{warehouse}.held")
+        except OSError:
+            twice += 1
+print(taken, twice)
+"""
+
+
+def test_a_lock_is_held_by_one_build_however_fast_they_come(tmp_path):
+    command = [sys.executable, "-c", TAKING, ROOT / "steps", tmp_path / "w.duckdb"]
+    takers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    counts = [[int(count) for count in taker.communicate()[0].split()] for taker in takers]
+    taken, twice = map(sum, zip(*counts, strict=True))
+    assert taken > 100
+    assert twice == 0
