@@ -34,7 +34,7 @@ from run import BENCH, DATA, PROJECT_PYTHON, as_row
 ROOT = BENCH.parent
 sys.path += [str(ROOT / "steps"), str(ROOT / "tests" / "python")]
 from build import copy_what_was_fitted  # noqa: E402
-from step import SENTENCES_SHOWN  # noqa: E402
+from step import MARKS, SENTENCES_SHOWN  # noqa: E402
 from warehouses import differences  # noqa: E402
 
 WORK = DATA / "faults"
@@ -90,7 +90,8 @@ class Build:
 
     def shown(self) -> list[str]:
         """The last lines, which step.py shows where it failed."""
-        return [line for line in self.printed().splitlines() if line.strip()][-SENTENCES_SHOWN:]
+        lines = [line.strip() for line in self.printed().splitlines()]
+        return [line for line in lines if not MARKS.fullmatch(line)][-SENTENCES_SHOWN:]
 
     def sentence(self) -> str:
         """The last line."""

@@ -27,6 +27,8 @@ HASHED_BYTES = 1_000_000
 # what tools write into a step's inputs
 IGNORED = {"__pycache__", "node_modules", ".evidence", "build", "target", ".ruff_cache"}
 SENTENCES_SHOWN = 4
+# what only points at the line above, which is not shown
+MARKS = re.compile(r"[\^~ ]*|LINE \d+:.*|compiled code at .*")
 
 
 def input_files(patterns: list[str]) -> Iterator[Path]:
@@ -77,7 +79,7 @@ def run(name: str, command: list[str], log_path: Path) -> tuple[int, list[str]]:
             log.write(line)
             log.flush()
             text = re.sub(r"\x1b\[[0-9;]*m", "", line).strip()
-            if text:
+            if not MARKS.fullmatch(text):
                 lines.append(text)
                 if sys.stdout.isatty():
                     print(f"\r{name:<{NAME_WIDTH}} {text[:100]}\x1b[K", end="", flush=True)
