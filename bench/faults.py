@@ -586,18 +586,19 @@ def damaged_files(app: App, found: Found, _: int) -> None:
 
 def two_builds(app: App, found: Found, _: int) -> None:
     """A second build begins at once, or while the first is under way."""
-    for delay in (0.0, 0.1, app.seconds / 2, app.seconds * 0.9):
+    for moment in ("", "base_app__landing_files", "int_events__sessionized", "fct_leaks"):
         app.land()
         builds = [app.start()]
-        time.sleep(delay)
+        builds[0].reach(moment)
         builds.append(app.start())
         codes = sorted(build.ended() for build in builds)
         found.tries += 1
         busy = [build for build in builds if build.process.returncode]
         said = [build.printed().strip() for build in busy]
-        print(f"  {delay:.1f} s later: {codes}, {said}", flush=True)
-        found.expect(codes == [0, 1], f"{delay:.1f} s later: exit codes {codes}")
-        found.expect(all(map(BUSY.match, said)), f"{delay:.1f} s later: {said}")
+        what = f"at {moment or 'once'}"
+        print(f"  {what}: {codes}, {said}", flush=True)
+        found.expect(codes == [0, 1], f"{what}: exit codes {codes}")
+        found.expect(all(map(BUSY.match, said)), f"{what}: {said}")
     app.compare(found, "after all")
     found.told = "The second said so in one sentence and stopped, the first ended well."
 
