@@ -444,6 +444,52 @@ def test_rejected_rows_are_shown_by_reason_on_the_days_chosen(standing, rows):
             expect(figure(bar, "value")).to_have_text(count(truth[reason]))
 
 
+def test_lateness_is_shown_in_brackets_that_sum_to_the_staged_rows(standing, rows):
+    seen = standing("/data-health/")
+    (truth,) = rows("""
+        select
+            sum(count_ahead) as ahead,
+            sum(count_staged - count_ahead - count_over_an_hour) as within_an_hour,
+            sum(count_over_an_hour - count_over_a_day) as within_a_day,
+            sum(count_over_a_day) as later
+        from marts.fct_data_health""")
+    for words, name in {
+        "Before it happened: a fast clock": "ahead",
+        "Within an hour": "within_an_hour",
+        "Later, within a day": "within_a_day",
+        "Later than that": "later",
+    }.items():
+        bar = row(seen.page, "Staged rows by lag", words)
+        expect(figure(bar, "value")).to_have_text(count(truth[name]))
+
+
+def test_files_with_rejected_rows_changed_sessions_bots_and_identities_are_told(standing, rows):
+    page = standing("/data-health/").page
+    files = rows("""
+        select file_name, replace(reject_reason, '_', ' ') as reason, count_rows
+        from marts.fct_rejected_files order by count_rows desc, file_name, reason limit 1""")
+    for truth in files:
+        told = page.locator("table tbody tr", has_text=truth["file_name"])
+        first = told.filter(has_text=truth["reason"]).first
+        expect(first).to_contain_text(count(truth["count_rows"]))
+    for label, mart, nothing in (
+        (
+            "Changed sessions by build",
+            "fct_session_changes",
+            "No build has followed on another yet",
+        ),
+        ("Likely bots", "fct_likely_bots", "Nobody did more than 1,000 events in one hour."),
+        ("Rows of the identities", "fct_identity_health", "No identities have landed"),
+    ):
+        (truth,) = rows(f"select count(*) as count from marts.{mart}")
+        if mart == "fct_identity_health":
+            (truth,) = rows(f"select sum(count_rows) as count from marts.{mart}")
+        if truth["count"]:
+            expect(page.locator(f'[aria-label="{label}"]')).to_be_visible()
+        else:
+            expect(page.get_by_text(nothing)).to_be_visible()
+
+
 def test_unknown_names_and_landing_checks_are_listed(standing, rows):
     seen = standing("/data-health/")
     for truth in rows("""
