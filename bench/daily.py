@@ -25,7 +25,7 @@ from build import copy_what_was_fitted
 DAYS, SHIFT_DAYS, SHIFTS = 90, 35, 3
 TIME_LIMIT_SECONDS = 3 * 3600
 # what earlier builds called a session, and what a check found, is no matter of the landed rows
-OF_THE_BUILD = ("session_rekeys", "fct_landing_checks")
+OF_THE_BUILD = ("session_rekeys", "fct_session_changes", "fct_landing_checks")
 
 
 def new_id(column: str, told: str) -> str:
