@@ -1,6 +1,6 @@
-{# Every row of the small landing zones, the ledger and the identities, the columns of both
-   found by their names and typed; nothing is judged yet. Each row brings its payload
-   along. #}
+{# Every row of the small landing zones, the ledger and the identities, the columns of
+   both found by their names and typed; nothing is judged yet. Each row brings its
+   payload along. #}
 {% set text_columns = [
     'assignment_id', 'intervention', 'unit', 'user_id', 'session_id', 'stage', 'arm',
     'planned_treated_share', 'anonymous_id'

@@ -15,8 +15,14 @@ cases (case_name, expected, actual) as (
         ({'unit': 's', 'timezone': 'Asia/Kolkata'}, '1768212000', '2026-01-12 04:30:00'),
         ({'format': '%d.%m.%Y %H:%M'}, '12.01.2026 10:00', '2026-01-12 10:00:00'),
         ({'format': '%d.%m.%Y %H:%M'}, '2026-01-12 10:00', none),
-        ({'format': '%Y%m%d%H%M%S', 'timezone': 'Asia/Kolkata'}, '20260112153000', '2026-01-12 10:00:00'),
-        ({'format': '%d.%m.%Y %H:%M %z', 'timezone': 'Asia/Kolkata'}, '12.01.2026 11:00 +0100', '2026-01-12 10:00:00'),
+        (
+            {'format': '%Y%m%d%H%M%S', 'timezone': 'Asia/Kolkata'},
+            '20260112153000', '2026-01-12 10:00:00'
+        ),
+        (
+            {'format': '%d.%m.%Y %H:%M %z', 'timezone': 'Asia/Kolkata'},
+            '12.01.2026 11:00 +0100', '2026-01-12 10:00:00'
+        ),
         ({'timezone': 'Asia/Kolkata'}, '2026-01-12 15:30:00', '2026-01-12 10:00:00'),
         ({'timezone': 'Asia/Kolkata'}, '2026-01-12T10:00:00Z', '2026-01-12 10:00:00'),
         ({'timezone': 'America/New_York'}, '2026-07-12 06:00:00', '2026-07-12 10:00:00'),
@@ -40,8 +46,9 @@ cases (case_name, expected, actual) as (
     select
         'number in json' as case_name,
         timestamp '2026-01-12 10:00:00.5' as expected,
-        {{ timestamp_from_json("'{" ~ '"a": 1768212000.5' ~ "}'", "'$.a'", {'unit': 's'}) }}
-            as actual
+        {{ timestamp_from_json(
+            "'{" ~ '"a": 1768212000.5' ~ "}'", "'$.a'", {'unit': 's'}
+        ) }} as actual
     union all
     select
         'timestamp on a local clock' as case_name,

@@ -5,10 +5,14 @@ import random
 import shutil
 from datetime import datetime, timedelta
 
+import duckdb
 import pytest
 import yaml
-from conftest import ROOT, run_dbt
+from conftest import ROOT, load, run_dbt
+from test_new_app import new_app
 from vendor_exports import EXPORTS, LACKS, as_exported
+
+app_step = load(ROOT / "steps" / "app.py")
 
 VARS = {"build_clock": "2026-06-01 00:00:00"}
 MODELS = "+fct_sessions +fct_session_events +fct_data_health"
@@ -138,6 +142,48 @@ def test_export_builds_to_the_sessions_of_our_own_shape(exported, in_our_shape, 
     assert len(in_our_shape[event_format]["sessions"]) > 20
     [rejected] = build.rows("select count(*) as count from staging.stg_app__rejected_rows")
     assert rejected["count"] == 0
+
+
+ROW = {
+    "flat.name": "a name with a dot",
+    "user": {"id": "u", "list": [{"name": "first"}, {"name": "second"}], "none": None},
+    "text": '{"deep": {"er": 1}, "list": ["x"]}',
+    "params": [
+        {"key": "page", "value": {"string_value": "home", "int_value": None}},
+        {"key": "build", "value": {"string_value": None, "int_value": 12}},
+        {"key": "plain", "value": "text"},
+    ],
+    "blank": " ",
+}
+
+
+@pytest.mark.parametrize(
+    ("paths", "expected"),
+    [
+        (["flat.name"], "a name with a dot"),
+        (["user.id"], "u"),
+        (["user.list.1.name"], "second"),
+        (["user.list.2.name"], None),
+        (["user.none"], None),
+        (["user.id.more"], None),
+        (["text.deep.er"], "1"),
+        (["text.list.0"], "x"),
+        (["params.page"], "home"),
+        (["params.build"], "12"),
+        (["params.plain"], "text"),
+        (["params.other"], None),
+        (["params.0.key"], "page"),
+        (["nothing.at.all"], None),
+        (["blank", "nothing", "user.id", "text"], "u"),
+    ],
+)
+def test_a_path_leads_into_objects_lists_texts_and_pairs(paths, expected):
+    sql = new_app.macros()
+    text = sql.json_text([{"column": path} for path in paths], sql.sql_text(json.dumps(ROW)))
+    assert duckdb.sql(f"select {text}").fetchall() == [(expected,)]
+    values = [app_step.value_at(ROW, path) for path in paths]
+    found = next((str(value) for value in values if value is not None and str(value).strip()), None)
+    assert found == expected
 
 
 def test_every_format_is_exported_here_and_in_the_docs():
