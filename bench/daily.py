@@ -19,13 +19,12 @@ from pathlib import Path
 import duckdb
 from run import BENCH, DATA, PROJECT_PYTHON, SMALLEST_TOLD_CPU, as_row, machine, simulated, spend
 
-sys.path.append(str(BENCH.parent / "steps"))
+sys.path += [str(BENCH.parent / "steps"), str(BENCH.parent / "tests" / "python")]
 from build import copy_what_was_fitted
+from warehouses import OF_THE_BUILD
 
 DAYS, SHIFT_DAYS, SHIFTS = 90, 35, 3
 TIME_LIMIT_SECONDS = 3 * 3600
-# what earlier builds called a session, and what a check found, is no matter of the landed rows
-OF_THE_BUILD = ("session_rekeys", "fct_session_changes", "fct_landing_checks")
 
 
 def new_id(column: str, told: str) -> str:

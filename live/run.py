@@ -21,7 +21,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
-import yaml
 from interventions import Interventions, Webhook
 from landing_zone import LandingZone
 from window import Window, WindowError
@@ -46,8 +45,7 @@ def project_vars(given: str) -> dict:
 
     Raises ValueError where they are no mapping, or one that only live reads is nonsense.
     """
-    project = yaml.safe_load((ROOT / "dbt_project.yml").read_text(encoding="utf-8"))
-    merged = {**project["vars"], **app.given_vars(given)}
+    merged = {**app.project_vars(), **app.given_vars(given)}
     seconds, levels = merged["feed_stopped_after_seconds"], merged["intervention_levels"]
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 1:
         raise ValueError(
