@@ -28,7 +28,7 @@ HASHED_BYTES = 1_000_000
 IGNORED = {"__pycache__", "node_modules", ".evidence", "build", "target", ".ruff_cache"}
 SENTENCES_SHOWN = 4
 # what only points at the line above, which is not shown
-MARKS = re.compile(r"[\^~ ]*|LINE \d+:.*|compiled code at .*")
+MARKS = re.compile(r"[\^~ ]*|LINE \d+:.*|compiled code at .*|> (in|called by) .*")
 
 
 def input_files(patterns: list[str]) -> Iterator[Path]:
@@ -106,13 +106,17 @@ def main() -> int:
 
 
 def run_or_skip(options: argparse.Namespace, command: list[str]) -> int:
-    """Run the step, or skip it when nothing changed. Returns its exit code. Raises OSError."""
+    """Run the step, or skip it when nothing changed. Returns its exit code. Raises OSError.
+
+    A step that names neither inputs nor outputs is about what nobody listed, and always run.
+    """
     print(f"{options.name:<{NAME_WIDTH}} ", end="", flush=True)
     output_key = hashlib.sha256("\n".join(options.outputs).encode()).hexdigest()[:12]
     state_path = STATE_FOLDER / f"{options.name}-{output_key}"
     before = fingerprint(command, options.inputs, options.env)
     if (
-        state_path.exists()
+        (options.inputs or options.outputs)
+        and state_path.exists()
         and state_path.read_text() == before
         and all(map(os.path.exists, options.outputs))
     ):
