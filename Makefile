@@ -9,6 +9,7 @@
 #   make bench               measures it beside other engines (SCALE=163: a hundred million events)
 #
 #   make build FULL=1        everything built anew, not only what changed
+#   make settings            checks settings and vars, and builds nothing
 #   make erase WHO=<user>    takes a person out of everything, and proves it
 #
 #   make new-app NAME=shop   a first settings folder for what lies in DROPOFF_EVENTS (OUT=apps/shop)
@@ -43,7 +44,7 @@ CHECKS := $(patsubst %.duckdb,%,$(DROPOFF_WAREHOUSE)).checks.ndjson
 # millions of events, one and ten, unless SCALE is given
 BENCH_SCALES := $(if $(filter command environment,$(firstword $(origin SCALE))),$(SCALE),1.63 16.3)
 
-.PHONY: help setup setup-browser new-app land check build reports serve live demo-live erase lint bench bench-live bench-faults audit performance-page test-fast test run clean
+.PHONY: help setup setup-browser new-app land check build reports serve live demo-live erase settings lint slim bench bench-live bench-faults audit performance-page test-fast test run clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -103,8 +104,19 @@ erase: setup
 	@test -n "$(WHO)" || { echo "Name whom to erase: make erase WHO=<user id>"; exit 1; }
 	@$(PYTHON) steps/erase.py "$(WHO)" --vars '$(VARS)' --then '$(MAKE) --no-print-directory reports FULL=1'
 
+# settings and vars alone: what a build would say of them
+settings: setup
+	@$(STEP) settings -- $(PYTHON) steps/build.py --vars '$(VARS)' --settings-only
+
 lint: setup
-	@$(STEP) lint -- sh -c 'ruff check . && ruff format --check . && DROPOFF_WAREHOUSE=target/lint.duckdb sqlfluff lint --disable-progress-bar models tests'
+	@$(STEP) lint -- sh -c 'ruff check . && ruff format --check . && yamllint --strict . && DROPOFF_WAREHOUSE=target/lint.duckdb sqlfluff lint --disable-progress-bar models tests'
+
+# what differs from the project that a build was made of, and what hangs on it, built and tested on
+# a copy of that build: STATE has its manifest.json and its warehouse.duckdb
+slim: land
+	@test -f "$(STATE)/manifest.json" && test -f "$(STATE)/warehouse.duckdb" || { echo "make slim STATE=<folder> needs the manifest.json and the warehouse.duckdb of an earlier build there."; exit 1; }
+	@mkdir -p target/slim && cp "$(STATE)/warehouse.duckdb" target/slim/
+	@DROPOFF_WAREHOUSE=target/slim/warehouse.duckdb $(STEP) slim -- dbt build --select state:modified+ --state "$(STATE)"
 
 # known weaknesses of what is locked; asks the databases of advisories, so CI does it
 audit: setup

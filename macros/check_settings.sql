@@ -40,6 +40,12 @@
     {% endif %}
 {% endmacro %}
 
+{# what a build checks before all else, for whoever wants to know it without building #}
+{% macro check_settings_and_vars() %}
+    {% do check_vars() %}
+    {% do check_settings() %}
+{% endmacro %}
+
 {# {columns: [name, ...], records: [[line, [field, ...]], ...]}: there, readable, with its
    columns once each, and every record as long as the header #}
 {% macro settings_file(name, columns) %}

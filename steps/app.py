@@ -45,6 +45,11 @@ def identities() -> str:
     return os.environ.get("DROPOFF_IDENTITIES", "")
 
 
+def settings() -> str:
+    """The folder of settings files."""
+    return os.environ.get("DROPOFF_SEEDS") or "seeds"
+
+
 def warehouse() -> Path:
     """The DuckDB file that builds write."""
     return Path(os.environ.get("DROPOFF_WAREHOUSE") or "warehouse.duckdb")

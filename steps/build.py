@@ -1,6 +1,6 @@
 """Build the warehouse: dbt redoes what changed in a copy, which then replaces the old file.
 
-    python steps/build.py [--vars YAML] [--full-refresh]
+    python steps/build.py [--vars YAML] [--full-refresh | --settings-only]
 
 Readers of the old file never meet a lock or half a warehouse. Where the build or one of its data
 tests fails, or the machine does, the old file stays and the next build catches up.
@@ -144,18 +144,20 @@ def write_out(new_file: Path) -> None:
             connection.execute("checkpoint")
 
 
-def run_dbt(new_file: Path, arguments: list[str], lock: int) -> tuple[int, list[str]]:
-    """Run `dbt build` into new_file. Returns (exit code, dbt's lines); prints the progress."""
-    command = [str(DBT), "build", "--exclude-resource-type", "unit_test", *arguments]
+def run_dbt(
+    warehouse: Path | str, arguments: list[str], locks: tuple[int, ...] = ()
+) -> tuple[int, list[str]]:
+    """Run dbt on a warehouse. Returns (exit code, dbt's lines); prints the progress."""
+    command = [str(DBT), *arguments]
     lines = []
     with subprocess.Popen(
         command,
-        env=os.environ | {"DROPOFF_BUILD_FILE": str(new_file)},
+        env=os.environ | {"DROPOFF_BUILD_FILE": str(warehouse)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        pass_fds=[lock],
+        pass_fds=locks,
     ) as process:
         for line in process.stdout:
             line = TIMESTAMP.sub("", line.rstrip())
@@ -200,7 +202,9 @@ def main() -> int:
     """Build and replace. Returns 0, or 1 with the reason as the last lines printed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--vars", default="", help="dbt's vars, as YAML")
-    parser.add_argument("--full-refresh", action="store_true", help="build everything anew")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--full-refresh", action="store_true", help="build everything anew")
+    what.add_argument("--settings-only", action="store_true", help="check settings and vars alone")
     options = parser.parse_args()
 
     warehouse = app.warehouse()
@@ -209,6 +213,8 @@ def main() -> int:
     except ValueError as error:
         print(error)
         return 1
+    if options.settings_only:
+        return check_settings(options.vars)
     try:
         if warehouse.exists() and is_of_another_kind(warehouse):
             print(
@@ -228,6 +234,19 @@ def main() -> int:
         return 1
 
 
+def given(dbt_vars: str) -> list[str]:
+    """The arguments that give dbt its vars; none for none, or it would parse everything anew."""
+    return ["--vars", dbt_vars] if dbt_vars else []
+
+
+def check_settings(dbt_vars: str) -> int:
+    """Check the settings and vars as a build does, and build nothing. Returns 0, or 1."""
+    operation = ["run-operation", "check_settings_and_vars", *given(dbt_vars)]
+    code, lines = run_dbt(":memory:", operation)
+    print(*(trouble(lines) if code else [f"the settings in {app.settings()} are sound"]), sep="\n")
+    return code
+
+
 def build(warehouse: Path, options: argparse.Namespace) -> int:
     """Build into a copy and replace. Raises OSError, BlockingIOError where another one builds."""
     # always the same name: dbt parses the project again where its file has another
@@ -237,9 +256,9 @@ def build(warehouse: Path, options: argparse.Namespace) -> int:
             refuse_a_writer(warehouse)
             copy = copy_what_was_fitted if options.full_refresh else copy_to_build_on
             copy(warehouse, new_file)
-        arguments = ["--vars", options.vars] if options.vars else []
+        arguments = ["build", "--exclude-resource-type", "unit_test", *given(options.vars)]
         arguments += ["--full-refresh"] if options.full_refresh else []
-        code, lines = run_dbt(new_file, arguments, lock)
+        code, lines = run_dbt(new_file, arguments, (lock,))
         gone = file_that_went(lines) if code else None
         if gone:
             print(

@@ -25,8 +25,16 @@ def run_tool(*command, **environment):
     assert found.returncode == 0, found.stdout[-3000:] + found.stderr[-1000:]
 
 
-@pytest.mark.parametrize("command", [("ruff", "check", "."), ("ruff", "format", "--check", ".")])
-def test_python_is_clean(command):
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("ruff", "check", "."),
+        ("ruff", "format", "--check", "."),
+        ("yamllint", "--strict", "."),
+        ("pre-commit", "validate-config"),
+    ],
+)
+def test_python_and_yaml_are_clean(command):
     run_tool(*command)
 
 

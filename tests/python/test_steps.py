@@ -26,6 +26,11 @@ def step(folder, *arguments):
 COUNT = ("--", "sh", "-c", "cat input >> output && echo counted")
 
 
+def test_a_step_that_names_no_files_always_runs(tmp_path):
+    for _ in range(2):
+        assert step(tmp_path, "lint", "--", "echo", "clean").stdout == "lint      clean (0 s)\n"
+
+
 def test_a_step_runs_again_only_when_an_input_changed(tmp_path):
     (tmp_path / "input").write_text("a")
     arguments = ("count", "--inputs", "input", "--outputs", "output", *COUNT)
@@ -99,6 +104,11 @@ def test_a_python_that_is_too_old_is_told_before_anything_else(machine):
     [
         ("new-app", "Name the app: make new-app NAME=shop"),
         ("erase", "Name whom to erase: make erase WHO=<user id>"),
+        (
+            "slim",
+            "make slim STATE=<folder> needs the manifest.json and the warehouse.duckdb of an earlier "
+            "build there.",
+        ),
     ],
 )
 def test_what_a_target_needs_is_told(machine, target, sentence):
@@ -333,7 +343,7 @@ def built_by_hand(tmp_path, monkeypatch):
             connection.execute(statement)
         return Path(f"{path}.wal")
 
-    def run_dbt(new_file, arguments, lock):
+    def run_dbt(new_file, arguments, locks):
         log = leave_in_the_log(new_file, "update told set word = 'new'")
         assert log.exists()
         run_dbt.spoil(log)
@@ -382,6 +392,32 @@ def test_a_build_that_cannot_be_written_to_its_end_replaces_nothing(built_by_han
         printed,
     )
     assert word(built_by_hand.warehouse) == [("old",)]
+
+
+@pytest.mark.slow
+def test_settings_are_checked_without_a_build(tmp_path):
+    shutil.copytree(ROOT / "seeds", tmp_path / "seeds")
+    command = [sys.executable, ROOT / "steps" / "build.py", "--settings-only"]
+    environment = os.environ | {
+        "DROPOFF_SEEDS": str(tmp_path / "seeds"),
+        "DROPOFF_WAREHOUSE": str(tmp_path / "none.duckdb"),
+        "DBT_TARGET_PATH": str(tmp_path / "target"),
+        "DBT_LOG_PATH": str(tmp_path),
+    }
+
+    def checked():
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stdout.splitlines()[-1]
+
+    assert checked() == (0, f"the settings in {tmp_path / 'seeds'} are sound")
+    funnels = tmp_path / "seeds" / "funnels.csv"
+    funnels.write_text(funnels.read_text().replace("order_mode", "mode", 1))
+    code, sentence = checked()
+    assert code == 1
+    assert sentence.startswith(f"{funnels}, line 1: the column order_mode is missing;")
+    assert not (tmp_path / "none.duckdb").exists()
 
 
 def test_what_dbt_says_is_told_without_its_marks():
