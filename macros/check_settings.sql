@@ -10,12 +10,41 @@
     }) }}
 {% endmacro %}
 
+{# a folder may be without them #}
+{% macro optional_settings_files() %}
+    {{ return({'annotations': ['date', 'label', 'kind']}) }}
+{% endmacro %}
+
 {% macro optional_settings_columns() %}
-    {{ return({'funnel_stages': ['result_label']}) }}
+    {{ return({'funnel_stages': ['result_label'], 'annotations': ['link']}) }}
+{% endmacro %}
+
+{% macro settings_columns(name) %}
+    {{ return((settings_files()[name] or optional_settings_files()[name]) + optional_settings_columns().get(name, [])) }}
 {% endmacro %}
 
 {% macro settings_path(name) -%}
     {{ env_var('DROPOFF_SEEDS', 'seeds').rstrip('/') }}/{{ name }}.csv
+{%- endmacro %}
+
+{% macro count_settings_files(name) %}
+    {{ return(run_query('select count(*) from glob(' ~ sql_text(settings_path(name)) ~ ')')[0][0]) }}
+{% endmacro %}
+
+{# a source whose file may be missing: then its columns without rows #}
+{% macro optional_source(relation) -%}
+    {%- set name = relation.identifier -%}
+    {%- if not execute or count_settings_files(name) -%}
+        {{ relation }}
+    {%- else -%}
+        (
+            select
+                {%- for column in settings_columns(name) %}
+                cast(null as varchar) as {{ column }}{{ "," if not loop.last }}
+                {%- endfor %}
+            where false
+        )
+    {%- endif -%}
 {%- endmacro %}
 
 {% macro optional_column(relation, column) -%}
@@ -34,6 +63,11 @@
         {% for name, columns in settings_files().items() %}
             {% do files.update({name: settings_file(name, columns)}) %}
         {% endfor %}
+        {% for name, columns in optional_settings_files().items() %}
+            {% do files.update({
+                name: settings_file(name, columns) if count_settings_files(name) else {'columns': columns, 'records': []}
+            }) %}
+        {% endfor %}
         {% for row in run_query(settings_problems(files)) %}
             {% do stop(settings_path(row[0]) ~ (', line ' ~ row[1] if row[1] else '') ~ ': ' ~ row[2]) %}
         {% endfor %}
@@ -50,7 +84,7 @@
    columns once each, and every record as long as the header #}
 {% macro settings_file(name, columns) %}
     {% set path = settings_path(name) %}
-    {% set records = csv_records(path, settings_text(path, columns)) %}
+    {% set records = csv_records(path, settings_text(name, columns)) %}
     {% if records[0][0] != 1 %}
         {% do stop(path ~ ', line 1: the line is blank; it must be ' ~ columns | join(',') ~ '.') %}
     {% endif %}
@@ -72,8 +106,9 @@
 {% endmacro %}
 
 {# the text of a settings file; a letter before it, or dbt makes a number of what looks like one #}
-{% macro settings_text(path, columns) %}
-    {% set count_files = run_query('select count(*) from glob(' ~ sql_text(path) ~ ')')[0][0] %}
+{% macro settings_text(name, columns) %}
+    {% set path = settings_path(name) %}
+    {% set count_files = count_settings_files(name) %}
     {% if count_files == 0 %}
         {% do stop(path ~ ' is missing; a settings folder has ' ~ settings_files().keys() | join('.csv, ') ~ '.csv.') %}
     {% elif count_files > 1 %}
@@ -131,7 +166,7 @@
 {# our columns of a settings file as rows with their line; an empty field is null #}
 {% macro settings_rows(files, name) -%}
     {%- set file = files[name] -%}
-    {%- set columns = settings_files()[name] + optional_settings_columns().get(name, []) -%}
+    {%- set columns = settings_columns(name) -%}
     (
         select
             cast(null as integer) as line_number
@@ -214,6 +249,13 @@ playbook as (
         *,
         first_value(line_number) over (partition by stage order by line_number) as first_line_number
     from {{ settings_rows(files, 'playbook') }}
+),
+
+annotations as (
+    select
+        *,
+        first_value(line_number) over (partition by date, label order by line_number) as first_line_number
+    from {{ settings_rows(files, 'annotations') }}
 ),
 
 problems as (
@@ -317,6 +359,22 @@ problems as (
     union all
     select 4, 'playbook', line_number, format('stuck_after_seconds ''{}'' is not a positive number.', coalesce(stuck_after_seconds, ''))
     from playbook where stuck_after_seconds is null or not {{ is_positive_number('stuck_after_seconds') }}
+    union all
+    select 5, 'annotations', line_number, format('the date ''{}'' is no day; write it like 2026-01-31.', coalesce(date, ''))
+    from annotations
+    where date is null or not regexp_full_match(date, '[0-9]{4}-[0-9]{2}-[0-9]{2}') or try_cast(date as date) is null
+    union all
+    select 5, 'annotations', line_number, 'the label is missing.'
+    from annotations where label is null
+    union all
+    select 5, 'annotations', line_number, format('the kind ''{}'' is none of release, campaign, experiment, incident, other.', coalesce(kind, ''))
+    from annotations where kind is null or kind not in ('release', 'campaign', 'experiment', 'incident', 'other')
+    union all
+    select 5, 'annotations', line_number, format('the link ''{}'' does not begin with https://, http:// or /.', link)
+    from annotations where link is not null and not regexp_matches(link, '^(https?://[^/]|/([^/\\]|$))')
+    union all
+    select 5, 'annotations', line_number, format('''{}'' is listed twice for {} (first on line {}).', label, date, first_line_number)
+    from annotations where label is not null and date is not null and line_number > first_line_number
 )
 
 select

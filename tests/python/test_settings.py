@@ -51,7 +51,14 @@ stage,stuck_after_seconds,suggestion,intervention
 view,60,Show what others buy,Sort by price
 code,0.5,,
 """,
+    "annotations": """\
+date,label,kind,link
+2026-01-12,Version 2,release,https://example.com/2
+2026-01-12,A sale,campaign,/experiments/
+2026-02-28,Nothing worked,incident,
+""",
 }
+OPTIONAL_COLUMNS = (",result_label", ",link")
 HEADERS = {name: text.splitlines()[0] for name, text in SOUND.items()}
 
 # a name that would do harm in a format string, in Jinja, in SQL, or in a shell
@@ -200,9 +207,16 @@ def lines_of(name, *rows):
     return "\n".join([HEADERS[name], *(row(*fields) for fields in rows)]) + "\n"
 
 
+def required(header):
+    """The header without the optional column at its end."""
+    for column in OPTIONAL_COLUMNS:
+        header = header.removesuffix(column)
+    return header
+
+
 # --- settings that contradict themselves ------------------------------------------------------
 
-EVENT_TYPES, FUNNELS, STAGES, PLAYBOOK = SOUND
+EVENT_TYPES, FUNNELS, STAGES, PLAYBOOK, ANNOTATIONS = SOUND
 NO_SUCH = "is missing; the first line names the columns, with commas between."
 NO_TEXT = "this is not UTF-8 text; save the file as CSV in UTF-8."
 STRAY_QUOTE = "a quote is out of place; put the whole field in quotes and double those within."
@@ -210,6 +224,8 @@ NO_ROLE = "is none of starter, step, telemetry, ambient."
 NO_MODE = "is neither ordered nor any_order."
 NO_PRIMARY = "no funnel is primary; set is_primary to true for exactly one."
 NO_OUTCOME = "is neither empty, conversion nor completion."
+NO_KIND = "is none of release, campaign, experiment, incident, other."
+NO_LINK = "does not begin with https://, http:// or /."
 
 # what is wrong, the file, its changed lines (or its whole text), the line that is told, the sentence
 # fmt: off
@@ -329,6 +345,20 @@ CONTRADICTIONS = [
         (f"stuck after {time}", PLAYBOOK, {3: row("code", time, "", "")}, 3, f"stuck_after_seconds '{time}' is not a positive number.")
         for time in ["", "0", "-0.5", "abc", "nan", "-inf", "60 "]
     ),
+
+    *(
+        (f"the day {date}", ANNOTATIONS, {3: row(date, "A sale", "campaign", "")}, 3, f"the date '{date}' is no day; write it like 2026-01-31.")
+        for date in ["", "12/01/2026", "2026-1-12", "2026-02-30", "2026-01-12 10:00", " 2026-01-12", "today", HOSTILE]
+    ),
+    ("an annotation without a label", ANNOTATIONS, {3: "2026-01-12,,campaign,"}, 3, "the label is missing."),
+    ("an annotation without a kind", ANNOTATIONS, {3: "2026-01-12,A sale,,"}, 3, f"the kind '' {NO_KIND}"),
+    ("an unknown kind", ANNOTATIONS, {3: "2026-01-12,A sale,Campaign,"}, 3, f"the kind 'Campaign' {NO_KIND}"),
+    ("an annotation twice", ANNOTATIONS, {4: "2026-01-12,Version 2,other,"}, 4, "'Version 2' is listed twice for 2026-01-12 (first on line 2)."),
+    *(
+        (f"a link to {link}", ANNOTATIONS, {3: row("2026-01-12", "A sale", "campaign", link)}, 3, f"the link '{link}' {NO_LINK}")
+        for link in ["example.com", "javascript:alert(1)", "//example.com", "/\\example.com", "https:///x", " /x", HOSTILE]
+    ),
+    ("annotations of two fields", ANNOTATIONS, {3: "2026-01-12,A sale"}, 3, "2 fields where the header has 4."),
 ]
 # fmt: on
 
@@ -348,7 +378,7 @@ def test_a_contradiction_stops_the_build_with_file_and_line(app, name, change, l
     [
         (name, column)
         for name, header in HEADERS.items()
-        for column in header.removesuffix(",result_label").split(",")[1:]
+        for column in required(header).split(",")[1:]
     ],
 )
 def test_a_missing_column_stops_the_build(app, name, column):
@@ -358,7 +388,7 @@ def test_a_missing_column_stops_the_build(app, name, column):
     assert_stopped(app.check(), f"{app.seeds}/{name}.csv, line 1: the column {column} {NO_SUCH}")
 
 
-@pytest.mark.parametrize("name", SOUND)
+@pytest.mark.parametrize("name", [EVENT_TYPES, FUNNELS, STAGES, PLAYBOOK])
 def test_a_missing_file_stops_the_build(app, name):
     app.write({name: None})
     assert_stopped(
@@ -370,11 +400,14 @@ def test_a_missing_file_stops_the_build(app, name):
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [(EVENT_TYPES, ""), (FUNNELS, "\n \r\n\t"), (STAGES, "\ufeff"), (PLAYBOOK, "\ufeff\r\n")],
+    [
+        *((EVENT_TYPES, ""), (FUNNELS, "\n \r\n\t"), (STAGES, "\ufeff"), (PLAYBOOK, "\ufeff\r\n")),
+        (ANNOTATIONS, ""),
+    ],
 )
 def test_an_empty_file_stops_the_build(app, name, text):
     app.write({name: text})
-    columns = HEADERS[name].removesuffix(",result_label")
+    columns = required(HEADERS[name])
     assert_stopped(
         app.check(), f"{app.seeds}/{name}.csv is empty; its first line must be {columns}."
     )
@@ -448,6 +481,16 @@ UNUSUAL = {
     },
     "a playbook of a header": {"playbook": HEADERS["playbook"] + "\n"},
     "a playbook of a header without line break": {"playbook": HEADERS["playbook"]},
+    "no annotations": {"annotations": None},
+    "annotations of a header": {"annotations": HEADERS["annotations"]},
+    "annotations without links": {
+        "annotations": re.sub("(?m),[^,]*$", "", SOUND["annotations"]),
+    },
+    "annotations with strange labels": {
+        "annotations": lines_of(
+            "annotations", *(("2026-01-12", value, "other", "/") for value in AWKWARD_VALUES)
+        ),
+    },
     "event types of a header": {
         "event_types": HEADERS["event_types"],
         "funnels": FOR_ALL,
@@ -655,6 +698,15 @@ def read_by_the_csv_module(app):
                 advice["intervention"],
             )
             for advice in rows("playbook")
+        ],
+        "annotations": [
+            (
+                datetime.date.fromisoformat(note["date"]),
+                note["label"],
+                note["kind"],
+                note.get("link"),
+            )
+            for note in (rows("annotations") if (app.seeds / "annotations.csv").exists() else [])
         ],
     }
 
