@@ -12,6 +12,8 @@
 #   make settings            checks settings and vars, and builds nothing
 #   make erase WHO=<user>    takes a person out of everything, and proves it
 #
+#   make docs                the documentation as a site, with a reference of all marts, in site/
+#
 #   make new-app NAME=shop   a first settings folder for what lies in DROPOFF_EVENTS (OUT=apps/shop)
 #
 # Another app: DROPOFF_EVENTS, DROPOFF_SEEDS and DROPOFF_WAREHOUSE, DROPOFF_INTERVENTIONS where there
@@ -44,7 +46,7 @@ CHECKS := $(patsubst %.duckdb,%,$(DROPOFF_WAREHOUSE)).checks.ndjson
 # millions of events, one and ten, unless SCALE is given
 BENCH_SCALES := $(if $(filter command environment,$(firstword $(origin SCALE))),$(SCALE),1.63 16.3)
 
-.PHONY: help setup setup-browser new-app land check build reports serve live demo-live erase settings lint slim bench bench-live bench-faults audit performance-page test-fast test run clean
+.PHONY: help setup setup-browser new-app land check build reports serve live demo-live erase settings lint slim docs bench bench-live bench-faults audit performance-page test-fast test run clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -118,6 +120,12 @@ slim: land
 	@mkdir -p target/slim && cp "$(STATE)/warehouse.duckdb" target/slim/
 	@DROPOFF_WAREHOUSE=target/slim/warehouse.duckdb $(STEP) slim -- dbt build --select state:modified+ --state "$(STATE)"
 
+# dbt's own site of all models needs no warehouse, and locks none
+docs: setup
+	@$(STEP) docs --inputs docs analyses models macros seeds steps/docs_site.py mkdocs.yml README.md DECISIONS.md CHANGELOG.md CONTRIBUTING.md dbt_project.yml \
+	    --outputs site/index.html site/dbt/index.html -- sh -c 'export DROPOFF_WAREHOUSE=target/docs.duckdb NO_MKDOCS_2_WARNING=1 && dbt -q parse --target-path target/docs && \
+	    dbt -q docs generate --static --empty-catalog --no-compile --target-path target/docs && mkdocs build --strict && echo "the documentation is in site/index.html"'
+
 # known weaknesses of what is locked; asks the databases of advisories, so CI does it
 audit: setup
 	@.venv/bin/uv audit --frozen
@@ -161,4 +169,4 @@ test:
 	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 clean:
-	rm -rf .steps logs target warehouse.duckdb warehouse.checks.ndjson warehouse.live landing/events landing/truth landing/interventions $(PLAYED) reports/build reports/.evidence
+	rm -rf .steps logs target warehouse.duckdb warehouse.checks.ndjson warehouse.live landing/events landing/truth landing/interventions $(PLAYED) reports/build reports/.evidence site
