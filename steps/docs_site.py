@@ -176,13 +176,14 @@ def vars_page() -> str:
 
 
 def settings_page() -> str:
-    """The four settings files: their columns, the demo's rows, and what stops a build."""
+    """The settings files: their columns, the demo's rows, and what stops a build."""
     lines = [
         "# Settings",
         "",
-        "An app is described by four CSV files in the folder that `DROPOFF_SEEDS` names; `make",
-        "new-app` writes a first version of them. A contradiction stops the build before any model",
-        "runs, with the file and its line. The rows shown are the first of the demo's.",
+        "An app is described by CSV files in the folder that `DROPOFF_SEEDS` names; `make",
+        "new-app` writes a first version of the four that must be there. A contradiction stops the",
+        "build before any model runs, with the file and its line. The rows shown are the first of",
+        "the demo's.",
     ]
     (source,) = read_yaml("models/staging/_sources.yml")["sources"]
     for table in source["tables"]:

@@ -128,17 +128,18 @@ def test_every_var_is_in_the_reference_with_its_default_and_a_reason(site):
 def test_every_settings_column_is_in_the_reference(site):
     source = (ROOT / "macros" / "check_settings.sql").read_text()
     kept = {}
-    for name in ("settings_files", "optional_settings_columns"):
+    for name in ("settings_files", "optional_settings_files", "optional_settings_columns"):
         macro = re.search(rf"macro {name}\(\) %}}.*?endmacro", source, re.DOTALL)[0]
         kept[name] = yaml.safe_load(re.search(r"\{\s*'.*\}(?=\))", macro, re.DOTALL)[0])
     (described,) = docs_site.read_yaml("models/staging/_sources.yml")["sources"]
     page = read(site, "reference/settings.html").text
-    assert {table["name"] for table in described["tables"]} == set(kept["settings_files"])
+    columns_of = kept["settings_files"] | kept["optional_settings_files"]
+    assert {table["name"] for table in described["tables"]} == set(columns_of)
     for table in described["tables"]:
         columns = [column["name"] for column in table["columns"]]
         name = table["name"]
         optional = kept["optional_settings_columns"].get(name, [])
-        assert columns == kept["settings_files"][name] + optional
+        assert columns == columns_of[name] + optional
         assert f" {name}.csv" in page
         for column in columns:
             assert f" {column} " in page
