@@ -276,7 +276,8 @@ def picture(name: str) -> str:
     )
     return (
         f'<figure class="sessions"><div><svg viewBox="0 0 {width} 144" width="{width}" '
-        f'height="144" role="img" aria-label="{escape(told)}">{"".join(drawn)}</svg></div>'
+        f'height="144" style="min-width:{min(width, 460)}px" role="img" '
+        f'aria-label="{escape(told)}">{"".join(drawn)}</svg></div>'
         f"<figcaption>Unit test <code>{name}</code> ({escape(told_vars)})</figcaption></figure>\n"
     )
 
