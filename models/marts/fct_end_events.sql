@@ -12,6 +12,12 @@ sessions_daily as (
 
 ),
 
+as_of as (
+
+    select * from {{ ref('int_as_of') }}
+
+),
+
 sessions_that_ended as (
 
     select
@@ -59,14 +65,17 @@ events_rated as (
 events_flagged as (
 
     select
-        *,
+        events_rated.*,
         case
             when
-                share_of_sessions >= {{ var('high_drop_share') }} and not is_likely_exit
+                events_rated.share_of_sessions >= {{ var('high_drop_share') }}
+                and not events_rated.is_likely_exit
                 then 'HIGH'
             else 'NORMAL'
-        end as severity
+        end as severity,
+        as_of.as_of
     from events_rated
+    cross join as_of
 
 )
 

@@ -49,6 +49,11 @@ stages_counted as (
             'sessions_by_furthest_stage.furthest_stage_order >= funnel_stages.stage_order'
         ) }} as count_reached,
         {{ sum_where(
+            'sessions_by_furthest_stage.count_sessions',
+            'coalesce(sessions_by_furthest_stage.furthest_stage_order, 0)'
+            ~ ' >= funnel_stages.stage_order - 1'
+        ) }} as count_reached_before,
+        {{ sum_where(
             'sessions_by_furthest_stage.count_dropped',
             'sessions_by_furthest_stage.furthest_stage_order = funnel_stages.stage_order'
         ) }} as count_dropped,
@@ -78,6 +83,7 @@ select
     stage_outcome,
     cast(count_sessions as bigint) as count_sessions,
     cast(count_reached as bigint) as count_reached,
+    cast(count_reached_before as bigint) as count_reached_before,
     cast(count_dropped as bigint) as count_dropped,
     cast(count_open as bigint) as count_open
 from stages_counted

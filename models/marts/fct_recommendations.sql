@@ -26,6 +26,12 @@ playbook as (
 
 ),
 
+as_of as (
+
+    select * from {{ ref('int_as_of') }}
+
+),
+
 {# those can be compared that can be had again, unlike who somebody is #}
 segment_kinds as (
 
@@ -243,7 +249,8 @@ gains_known as (
             as is_measured,
         benchmark_gains.gain_low,
         benchmark_gains.gain_high,
-        sessions_counted.count_sessions
+        sessions_counted.count_sessions,
+        as_of.as_of
     from leaks_to_close
     inner join leaks
         on
@@ -267,6 +274,7 @@ gains_known as (
             and leaks.stage_order = worst_segments.stage_order
             and leaks.segment = '(all)'
     cross join sessions_counted
+    cross join as_of
 
 ),
 
@@ -368,7 +376,8 @@ recommendations as (
                     'No comparable segment is large enough to be a benchmark.'
                 ) || coalesce(' Among all, ' || told_effect, '')
         end as reason,
-        worst_segments
+        worst_segments,
+        as_of
     from gains_prioritised
 
 )

@@ -90,9 +90,12 @@ returns_counted as (
 returns_rated as (
 
     select
-        *,
-        {{ ratio('count_returned', 'count_eligible') }} as return_rate
+        returns_counted.*,
+        {{ ratio('returns_counted.count_returned', 'returns_counted.count_eligible') }}
+            as return_rate,
+        as_of.as_of
     from returns_counted
+    cross join as_of
 
 )
 

@@ -1,0 +1,271 @@
+"""Answer a question about metrics from the warehouse, in SQL that MetricFlow writes.
+
+    python steps/metrics.py --metrics conversion_rate --group-by session__platform
+    python steps/metrics.py --metrics sessions --where "session__city = 'Pune'" --explain
+
+Without options it lists the metrics. The warehouse that DROPOFF_WAREHOUSE names is only read.
+"""
+
+import argparse
+import csv
+import difflib
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import app
+import duckdb
+from metricflow.engine.metricflow_engine import MetricFlowEngine, MetricFlowQueryRequest
+from metricflow.protocols.sql_client import SqlEngine
+from metricflow.sql.render.duckdb_renderer import DuckDbSqlPlanRenderer
+from metricflow_semantic_interfaces.protocols import SemanticManifest
+from metricflow_semantics.errors.error_classes import InvalidQueryException
+from metricflow_semantics.model.dbt_manifest_parser import (
+    parse_manifest_from_dbt_generated_manifest,
+)
+from metricflow_semantics.model.semantic_manifest_lookup import SemanticManifestLookup
+from tabulate import tabulate
+
+DBT = Path(sys.executable).with_name("dbt")
+# what the last build parsed
+MANIFEST = app.ROOT / "target" / "semantic_manifest.json"
+TIME = "metric_time"
+GRAIN = re.compile(r"__(day|week|month|quarter|year)$")
+# what MetricFlow says between its traces
+REASON = re.compile(r"\w(?:Error|Exception): (.+(?<!:))$", re.MULTILINE)
+# a text in quotes, or what may name a dimension
+WORD = re.compile(r"'(?:[^']|'')*'|\bmetric_time(?:__\w+)?\b|\b\w+__\w+\b")
+
+
+class DuckDb:
+    """Tells MetricFlow for which engine it writes; nothing is run through it."""
+
+    sql_engine_type = SqlEngine.DUCKDB
+    sql_plan_renderer = DuckDbSqlPlanRenderer()
+
+
+class Metrics:
+    """The metrics of the project over one warehouse, which is only read."""
+
+    def __init__(self, warehouse: Path, manifest: SemanticManifest) -> None:
+        """Open the warehouse. Raises ValueError, one sentence, where that cannot be."""
+        self.warehouse = warehouse
+        self.described = {metric.name: metric for metric in manifest.metrics}
+        self.engine = MetricFlowEngine(SemanticManifestLookup(manifest), DuckDb())
+        # the models' names in SQL begin with that of the file which was built
+        (database, *_) = {model.node_relation.database for model in manifest.semantic_models}
+        if not warehouse.is_file():
+            raise ValueError(f"There is no warehouse {warehouse} to ask: run make build.")
+        self.connection = duckdb.connect()
+        names = [str(warehouse).replace("'", "''"), database.replace('"', '""')]
+        try:
+            self.connection.execute("attach '{}' as \"{}\" (read_only)".format(*names))
+        except duckdb.Error:
+            raise ValueError(
+                f"The warehouse {warehouse} cannot be read now: ask again when its build has ended."
+            ) from None
+
+    def groups(self, metrics: Sequence[str]) -> set[str]:
+        """Names by which all these metrics can be grouped and filtered, without their grains.
+
+        Raises ValueError, one sentence, where one is no metric.
+        """
+        for name in metrics:
+            if name not in self.described:
+                near = ", ".join(difflib.get_close_matches(name, self.described, 3, 0.4))
+                raise ValueError(
+                    f"There is no metric {name}; {near or 'none'} comes near, and make metrics "
+                    "lists them all."
+                )
+        dimensions = self.engine.simple_dimensions_for_metrics(list(metrics))
+        entities = self.engine.entities_for_metrics(list(metrics))
+        return {TIME, *(each.name for each in entities)} | {
+            each.granularity_free_dunder_name for each in dimensions
+        }
+
+    def check(self, names: Sequence[str], metrics: Sequence[str], groups: set[str]) -> None:
+        """Raise ValueError, one sentence, where the metrics know no such dimension."""
+        for name in names:
+            if GRAIN.sub("", name) not in groups:
+                near = difflib.get_close_matches(name, groups, 3, 0.4)
+                raise ValueError(
+                    f"{' and '.join(metrics)} cannot be grouped or filtered by {name}, but by "
+                    f"{', '.join(near or sorted(groups))}."
+                )
+
+    def condition(self, text: str, metrics: Sequence[str], groups: set[str]) -> str:
+        """A condition as MetricFlow wants it, which has templates around the dimensions.
+
+        Raises ValueError, one sentence, where the metrics know no such dimension.
+        """
+        if "{{" in text:
+            return text
+
+        def template(word: re.Match) -> str:
+            name = word[0]
+            if name.startswith("'"):
+                return name
+            self.check([name], metrics, groups)
+            bare = GRAIN.sub("", name)
+            if bare == TIME or bare != name:
+                grain = GRAIN.search(name)
+                return f"{{{{ TimeDimension('{bare}', '{grain[1] if grain else 'day'}') }}}}"
+            return f"{{{{ Dimension('{name}') }}}}"
+
+        return WORD.sub(template, text)
+
+    def sql(
+        self,
+        metrics: Sequence[str],
+        group_by: Sequence[str] = (),
+        where: Sequence[str] = (),
+        order: Sequence[str] | None = None,
+        limit: int | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> str:
+        """The SQL that answers. Times are inclusive. Raises ValueError, one sentence."""
+        groups = self.groups(metrics)
+        self.check(group_by, metrics, groups)
+        asked = {*metrics, *group_by}
+        for name in order or ():
+            if name.removeprefix("-") not in asked:
+                raise ValueError(
+                    f"The answer cannot be ordered by {name}, but by {', '.join(sorted(asked))}."
+                )
+        request = MetricFlowQueryRequest.create(
+            metric_names=list(metrics),
+            group_by_names=list(group_by),
+            where_constraints=[self.condition(text, metrics, groups) for text in where] or None,
+            order_by_names=list(group_by if order is None else order),
+            limit=limit,
+            time_constraint_start=start,
+            time_constraint_end=end,
+        )
+        try:
+            return self.engine.explain(request).sql_statement.without_descriptions.sql
+        except InvalidQueryException as error:
+            reasons = REASON.findall(str(error)) or [" ".join(str(error).split())]
+            raise ValueError(
+                f"MetricFlow cannot answer this: {reasons[0].rstrip('.')}; the names that it knows "
+                "are listed with --dimensions."
+            ) from None
+
+    def run(self, sql: str) -> tuple[list[str], list[tuple]]:
+        """(column names, rows) of a query. Raises ValueError, one sentence."""
+        try:
+            cursor = self.connection.execute(sql)
+        except duckdb.Error as error:
+            reason = str(error).splitlines()[0].split("Error: ")[-1].rstrip(".")
+            raise ValueError(
+                f"The warehouse {self.warehouse} cannot answer this ({reason}): look at the "
+                "condition, or run make build where it is of an older version."
+            ) from None
+        return [column[0] for column in cursor.description], cursor.fetchall()
+
+    def value(self, metric: str, *where: str) -> float | int | None:
+        """One metric as one number; null over nothing, as counts are too. Raises ValueError."""
+        _, [(value,)] = self.run(self.sql([metric], where=where))
+        return value
+
+
+def of_project(warehouse: Path) -> Metrics:
+    """The metrics as dbt last parsed them. Raises ValueError, one sentence."""
+    if not MANIFEST.exists():
+        subprocess.run([DBT, "--quiet", "parse"], cwd=app.ROOT, check=True)
+    parsed = parse_manifest_from_dbt_generated_manifest(MANIFEST.read_text(encoding="utf-8"))
+    return Metrics(warehouse, parsed)
+
+
+def time(text: str | None) -> datetime | None:
+    """A day, or a moment. Raises ValueError, one sentence."""
+    try:
+        return text and datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"'{text}' is no day; write one like 2026-01-12.") from None
+
+
+def number(text: str | None) -> int | None:
+    """A number of rows. Raises ValueError, one sentence."""
+    if text and not text.isdecimal():
+        raise ValueError(f"'{text}' is no number of rows; write one like --limit 10.")
+    return text and int(text)
+
+
+def names(text: str) -> list[str]:
+    """The names between commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def shown(value: object) -> object:
+    """A value as it is printed: days without their midnight."""
+    if isinstance(value, datetime) and value.time() == datetime.min.time():
+        return value.date()
+    return value
+
+
+def write(path: Path, columns: list[str], rows: list[tuple]) -> None:
+    """Write a csv file. Raises ValueError, one sentence."""
+    try:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([columns, *rows])
+    except OSError as error:
+        raise ValueError(f"{path} cannot be written ({error.strerror}); name another.") from None
+
+
+def answer(options: argparse.Namespace) -> str:
+    """What is printed. Raises ValueError, one sentence."""
+    metrics = of_project(app.warehouse())
+    asked = names(options.metrics)
+    if not asked:
+        rows = [(name, each.description) for name, each in sorted(metrics.described.items())]
+        return tabulate(rows, ["metric", "what it is"], maxcolwidths=[None, 70])
+    if options.dimensions:
+        return "\n".join(sorted(metrics.groups(asked)))
+    sql = metrics.sql(
+        asked,
+        names(options.group_by),
+        options.where,
+        names(options.order) or None,
+        number(options.limit),
+        time(options.start_time),
+        time(options.end_time),
+    )
+    if options.explain:
+        return sql
+    columns, rows = metrics.run(sql)
+    if options.csv:
+        write(options.csv, columns, rows)
+        return f"{len(rows)} {'row is' if len(rows) == 1 else 'rows are'} in {options.csv}"
+    printed = [[shown(value) for value in row] for row in rows]
+    return tabulate(printed, columns, floatfmt=".4f", missingval="–")
+
+
+def main() -> int:
+    """Print the answer. Returns 0, or 1 with the reason as the last line printed."""
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], epilog="Names are put apart by commas."
+    )
+    parser.add_argument("--metrics", default="", help="names of metrics; none: list them")
+    parser.add_argument("--group-by", default="", help="dimensions, such as metric_time__week")
+    parser.add_argument("--where", action="append", default=[], help="a condition on dimensions")
+    parser.add_argument("--order", default="", help="names to order by, - before one: falling")
+    parser.add_argument("--limit", help="so many rows at most")
+    parser.add_argument("--start-time", help="the first day of metric_time")
+    parser.add_argument("--end-time", help="the last day of metric_time")
+    parser.add_argument("--dimensions", action="store_true", help="list what groups the metrics")
+    parser.add_argument("--explain", action="store_true", help="print the SQL, and run nothing")
+    parser.add_argument("--csv", type=Path, help="write the rows into this file")
+    try:
+        print(answer(parser.parse_args()))
+    except ValueError as error:
+        print(error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
