@@ -12,7 +12,7 @@ import difflib
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -22,22 +22,33 @@ from metricflow.engine.metricflow_engine import MetricFlowEngine, MetricFlowQuer
 from metricflow.protocols.sql_client import SqlEngine
 from metricflow.sql.render.duckdb_renderer import DuckDbSqlPlanRenderer
 from metricflow_semantic_interfaces.protocols import SemanticManifest
-from metricflow_semantics.errors.error_classes import InvalidQueryException
+from metricflow_semantic_interfaces.references import MetricReference
 from metricflow_semantics.model.dbt_manifest_parser import (
     parse_manifest_from_dbt_generated_manifest,
 )
+from metricflow_semantics.model.linkable_element_property import GroupByItemProperty
 from metricflow_semantics.model.semantic_manifest_lookup import SemanticManifestLookup
+from metricflow_semantics.model.semantics.element_filter import GroupByItemSetFilter
+from metricflow_semantics.model.semantics.linkable_element import LinkableElementType
 from tabulate import tabulate
 
 DBT = Path(sys.executable).with_name("dbt")
 # what the last build parsed
 MANIFEST = app.ROOT / "target" / "semantic_manifest.json"
-TIME = "metric_time"
-GRAIN = re.compile(r"__(day|week|month|quarter|year)$")
-# what MetricFlow says between its traces
-REASON = re.compile(r"\w(?:Error|Exception): (.+(?<!:))$", re.MULTILINE)
-# a text in quotes, or what may name a dimension
-WORD = re.compile(r"'(?:[^']|'')*'|\bmetric_time(?:__\w+)?\b|\b\w+__\w+\b")
+# what a person may write: no parts of dates, and no metrics as dimensions
+NAMED = GroupByItemSetFilter.create(
+    any_properties_denylist=(
+        GroupByItemProperty.DATE_PART,
+        GroupByItemProperty.DERIVED_TIME_GRANULARITY,
+        GroupByItemProperty.LOCAL_LINKED,
+        GroupByItemProperty.METRIC,
+    )
+)
+GRAINS = ["day", "week", "month", "quarter", "year"]
+# what would be a template of one's own
+BRACES = re.compile(r"\{[{%#]")
+# a text in quotes, or what may be a dimension
+WORD = re.compile(r"'(?:[^']|'')*'|\b[a-z]\w*")
 
 
 class DuckDb:
@@ -47,6 +58,40 @@ class DuckDb:
     sql_plan_renderer = DuckDbSqlPlanRenderer()
 
 
+def near(name: str, known: Iterable[str]) -> str:
+    """The known names that come near, for a sentence."""
+    return ", ".join(difflib.get_close_matches(name, known, 3, 0.4)) or "none"
+
+
+def check(name: str, groups: Iterable[str]) -> None:
+    """Raise ValueError, one sentence, where the metrics know no such dimension."""
+    if name not in groups:
+        raise ValueError(
+            f"The metrics have no dimension {name} in common (near it: {near(name, groups)}); "
+            "--dimensions lists those that they have."
+        )
+
+
+def condition(text: str, groups: dict[str, str]) -> str:
+    """A condition as MetricFlow wants it, which has templates around the dimensions.
+
+    Raises ValueError, one sentence, where the metrics know no such dimension.
+    """
+    if BRACES.search(text):
+        raise ValueError(
+            f"The condition {text} has braces; name dimensions as they are, like session__city = "
+            "'Pune'."
+        )
+
+    def template(word: re.Match) -> str:
+        # a dimension of another table has the table's name before its own
+        if "__" in word[0] and not word[0].startswith("'"):
+            check(word[0], groups)
+        return groups.get(word[0], word[0])
+
+    return WORD.sub(template, text)
+
+
 class Metrics:
     """The metrics of the project over one warehouse, which is only read."""
 
@@ -54,7 +99,8 @@ class Metrics:
         """Open the warehouse. Raises ValueError, one sentence, where that cannot be."""
         self.warehouse = warehouse
         self.described = {metric.name: metric for metric in manifest.metrics}
-        self.engine = MetricFlowEngine(SemanticManifestLookup(manifest), DuckDb())
+        self.lookup = SemanticManifestLookup(manifest)
+        self.engine = MetricFlowEngine(self.lookup, DuckDb())
         # the models' names in SQL begin with that of the file which was built
         (database, *_) = {model.node_relation.database for model in manifest.semantic_models}
         if not warehouse.is_file():
@@ -68,54 +114,37 @@ class Metrics:
                 f"The warehouse {warehouse} cannot be read now: ask again when its build has ended."
             ) from None
 
-    def groups(self, metrics: Sequence[str]) -> set[str]:
-        """Names by which all these metrics can be grouped and filtered, without their grains.
+    def groups(self, metrics: Sequence[str]) -> dict[str, str]:
+        """What all these metrics can be grouped and filtered by: {name: how a condition has it}.
 
         Raises ValueError, one sentence, where one is no metric.
         """
         for name in metrics:
             if name not in self.described:
-                near = ", ".join(difflib.get_close_matches(name, self.described, 3, 0.4))
                 raise ValueError(
-                    f"There is no metric {name}; {near or 'none'} comes near, and make metrics "
-                    "lists them all."
+                    f"There is no metric {name} (near it: {near(name, self.described)}); make "
+                    "metrics lists them all."
                 )
-        dimensions = self.engine.simple_dimensions_for_metrics(list(metrics))
-        entities = self.engine.entities_for_metrics(list(metrics))
-        return {TIME, *(each.name for each in entities)} | {
-            each.granularity_free_dunder_name for each in dimensions
-        }
-
-    def check(self, names: Sequence[str], metrics: Sequence[str], groups: set[str]) -> None:
-        """Raise ValueError, one sentence, where the metrics know no such dimension."""
-        for name in names:
-            if GRAIN.sub("", name) not in groups:
-                near = difflib.get_close_matches(name, groups, 3, 0.4)
-                raise ValueError(
-                    f"{' and '.join(metrics)} cannot be grouped or filtered by {name}, but by "
-                    f"{', '.join(near or sorted(groups))}."
-                )
-
-    def condition(self, text: str, metrics: Sequence[str], groups: set[str]) -> str:
-        """A condition as MetricFlow wants it, which has templates around the dimensions.
-
-        Raises ValueError, one sentence, where the metrics know no such dimension.
-        """
-        if "{{" in text:
-            return text
-
-        def template(word: re.Match) -> str:
-            name = word[0]
-            if name.startswith("'"):
-                return name
-            self.check([name], metrics, groups)
-            bare = GRAIN.sub("", name)
-            if bare == TIME or bare != name:
-                grain = GRAIN.search(name)
-                return f"{{{{ TimeDimension('{bare}', '{grain[1] if grain else 'day'}') }}}}"
-            return f"{{{{ Dimension('{name}') }}}}"
-
-        return WORD.sub(template, text)
+        found = self.lookup.metric_lookup.get_common_group_by_items(
+            tuple(map(MetricReference, metrics)), NAMED
+        )
+        templates = {}
+        for item in found.annotated_specs:
+            links = [link.element_name for link in item.spec.entity_links]
+            name, owner, path = item.spec.dunder_name, "__".join(links[-1:]), links[:-1]
+            element = f"{owner}__{item.spec.element_name}" if owner else item.spec.element_name
+            if item.element_type is LinkableElementType.TIME_DIMENSION:
+                name, _, finest = name.rpartition("__")
+                for grain in ("", *GRAINS[GRAINS.index(finest) :]):
+                    called = f"{name}__{grain}" if grain else name
+                    templates[called] = (
+                        f"{{{{ TimeDimension('{element}', '{grain or finest}', {path}) }}}}"
+                    )
+            elif item.element_type is LinkableElementType.ENTITY:
+                templates[name] = f"{{{{ Entity('{item.spec.element_name}', {links}) }}}}"
+            else:
+                templates[name] = f"{{{{ Dimension('{element}', {path}) }}}}"
+        return templates
 
     def sql(
         self,
@@ -129,7 +158,8 @@ class Metrics:
     ) -> str:
         """The SQL that answers. Times are inclusive. Raises ValueError, one sentence."""
         groups = self.groups(metrics)
-        self.check(group_by, metrics, groups)
+        for name in group_by:
+            check(name, groups)
         asked = {*metrics, *group_by}
         for name in order or ():
             if name.removeprefix("-") not in asked:
@@ -139,20 +169,13 @@ class Metrics:
         request = MetricFlowQueryRequest.create(
             metric_names=list(metrics),
             group_by_names=list(group_by),
-            where_constraints=[self.condition(text, metrics, groups) for text in where] or None,
+            where_constraints=[condition(text, groups) for text in where] or None,
             order_by_names=list(group_by if order is None else order),
             limit=limit,
             time_constraint_start=start,
             time_constraint_end=end,
         )
-        try:
-            return self.engine.explain(request).sql_statement.without_descriptions.sql
-        except InvalidQueryException as error:
-            reasons = REASON.findall(str(error)) or [" ".join(str(error).split())]
-            raise ValueError(
-                f"MetricFlow cannot answer this: {reasons[0].rstrip('.')}; the names that it knows "
-                "are listed with --dimensions."
-            ) from None
+        return self.engine.explain(request).sql_statement.without_descriptions.sql
 
     def run(self, sql: str) -> tuple[list[str], list[tuple]]:
         """(column names, rows) of a query. Raises ValueError, one sentence."""

@@ -39,3 +39,16 @@ def duration(seconds):
 
 def day(date):
     return f"{date.day} {date:%b %Y}"
+
+
+def signed(text, number):
+    return text if number == 0 else f"{'+' if number > 0 else '−'}{text}"
+
+
+def change(number):
+    whole = int(Decimal(number).quantize(Decimal(1), ROUND_HALF_UP))
+    return signed(count(abs(whole)), whole)
+
+
+def points(share):
+    return signed(f"{rounded(100 * abs(share))} pts", share)
