@@ -10,6 +10,8 @@
 #
 #   make build FULL=1        everything built anew, not only what changed
 #   make settings            checks settings and vars, and builds nothing
+#   make metrics             what can be asked by name, and answered without SQL:
+#                            QUERY="--metrics conversion_rate --group-by session__platform"
 #   make erase WHO=<user>    takes a person out of everything, and proves it
 #
 #   make docs                the documentation as a site, with a reference of all marts, in site/
@@ -46,7 +48,7 @@ CHECKS := $(patsubst %.duckdb,%,$(DROPOFF_WAREHOUSE)).checks.ndjson
 # millions of events, one and ten, unless SCALE is given
 BENCH_SCALES := $(if $(filter command environment,$(firstword $(origin SCALE))),$(SCALE),1.63 16.3)
 
-.PHONY: help setup setup-browser new-app land check build reports serve live demo-live erase settings lint slim docs bench bench-live bench-faults audit performance-page test-fast test run clean
+.PHONY: help setup setup-browser new-app land check build metrics reports serve live demo-live erase settings lint slim docs bench bench-live bench-faults audit performance-page test-fast test run clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -78,6 +80,9 @@ check: land
 build: check
 	@$(STEP) build --inputs models macros tests/generic tests/macros tests/marts tests/sessions dbt_project.yml profiles.yml steps/build.py $(DROPOFF_SEEDS) $(EVENT_FILES) $(LEDGER_FILES) "$(DROPOFF_IDENTITIES)" \
 	    --env DROPOFF_EVENTS DROPOFF_INTERVENTIONS DROPOFF_IDENTITIES DROPOFF_SALT --outputs $(DROPOFF_WAREHOUSE) -- $(PYTHON) steps/build.py --vars '$(VARS)' $(if $(FULL),--full-refresh)
+
+metrics: build
+	@$(PYTHON) steps/metrics.py $(QUERY)
 
 reports: build
 	@$(STEP) reports --inputs reports $(DROPOFF_WAREHOUSE) --env DROPOFF_WAREHOUSE --outputs reports/build -- \

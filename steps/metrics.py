@@ -10,6 +10,7 @@ import argparse
 import csv
 import difflib
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -18,7 +19,11 @@ from pathlib import Path
 
 import app
 import duckdb
-from metricflow.engine.metricflow_engine import MetricFlowEngine, MetricFlowQueryRequest
+from metricflow.engine.metricflow_engine import (
+    MetricFlowEngine,
+    MetricFlowQueryRequest,
+    OutputColumnOrderMode,
+)
 from metricflow.protocols.sql_client import SqlEngine
 from metricflow.sql.render.duckdb_renderer import DuckDbSqlPlanRenderer
 from metricflow_semantic_interfaces.protocols import SemanticManifest
@@ -104,7 +109,7 @@ class Metrics:
         # the models' names in SQL begin with that of the file which was built
         (database, *_) = {model.node_relation.database for model in manifest.semantic_models}
         if not warehouse.is_file():
-            raise ValueError(f"There is no warehouse {warehouse} to ask: run make build.")
+            raise ValueError(f"There is no warehouse at {warehouse}: run make build first.")
         self.connection = duckdb.connect()
         names = [str(warehouse).replace("'", "''"), database.replace('"', '""')]
         try:
@@ -174,6 +179,7 @@ class Metrics:
             limit=limit,
             time_constraint_start=start,
             time_constraint_end=end,
+            output_column_order_mode=OutputColumnOrderMode.INPUT_ORDER,
         )
         return self.engine.explain(request).sql_statement.without_descriptions.sql
 
@@ -282,6 +288,8 @@ def main() -> int:
     parser.add_argument("--dimensions", action="store_true", help="list what groups the metrics")
     parser.add_argument("--explain", action="store_true", help="print the SQL, and run nothing")
     parser.add_argument("--csv", type=Path, help="write the rows into this file")
+    # the end of a pipe that has read enough is no error
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         print(answer(parser.parse_args()))
     except ValueError as error:

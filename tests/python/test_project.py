@@ -1,5 +1,6 @@
 """The project as a whole: its layout is clean, its documents agree with it, its rules hold."""
 
+import json
 import os
 import re
 import subprocess
@@ -11,7 +12,7 @@ import yaml
 from conftest import ROOT
 
 BIN = os.path.dirname(sys.executable)
-MODEL_FOLDERS = ("staging", "sessions", "fitted", "effects", "active", "marts")
+MODEL_FOLDERS = ("staging", "sessions", "fitted", "effects", "active", "marts", "metrics")
 
 
 def run_tool(*command, **environment):
@@ -85,6 +86,49 @@ def test_the_warehouse_opens_in_duckdb_1():
     assert int.from_bytes(header[12:20], "little") <= 65
 
 
+@pytest.fixture(scope="module")
+def manifest():
+    """What dbt last parsed: the build of the warehouse that is here."""
+    return json.loads((ROOT / "target" / "manifest.json").read_text())
+
+
+def test_every_mart_is_public_and_nothing_else_is(manifest):
+    models = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
+    public = {model["name"] for model in models if model["access"] == "public"}
+    assert public == {model["name"] for folder, model in described_models() if folder == "marts"}
+    assert all(model["contract"]["enforced"] for model in models if model["access"] == "public")
+
+
+def test_a_model_is_private_where_only_its_own_folder_refers_to_it(manifest):
+    """Tests and exposures refer to models as well."""
+    kinds = ("nodes", "unit_tests", "exposures", "semantic_models")
+    referring = {name: node for kind in kinds for name, node in manifest[kind].items()}
+    folder = {
+        name: node["original_file_path"].rpartition("/")[0] for name, node in referring.items()
+    }
+    read_elsewhere = {
+        parent
+        for name, node in referring.items()
+        for parent in node["depends_on"]["nodes"]
+        if folder.get(parent) != folder[name]
+    }
+    for name, model in manifest["nodes"].items():
+        if model["resource_type"] == "model" and model["access"] != "public":
+            is_private = model["access"] == "private"
+            assert is_private == (name not in read_elsewhere), name
+
+
+def test_every_folder_of_models_is_a_group_with_an_owner_who_can_be_reached(manifest):
+    groups = {group["name"]: group["owner"] for group in manifest["groups"].values()}
+    assert set(groups) == set(MODEL_FOLDERS)
+    for model in manifest["nodes"].values():
+        if model["resource_type"] == "model":
+            assert model["group"] == model["fqn"][1], model["name"]
+    for owner in [*groups.values(), *(one["owner"] for one in manifest["exposures"].values())]:
+        assert owner["name"]
+        assert "@" in owner["email"]
+
+
 def test_settings_and_readme_name_no_table_that_is_not_there():
     marts = {model["name"] for folder, model in described_models() if folder == "marts"}
     named = set(
@@ -137,3 +181,13 @@ def test_every_page_is_an_exposure_of_the_marts_it_reads():
         if marts:
             reads[described["title"]] = marts
     assert exposures == reads
+
+
+def test_every_exposure_has_its_pages_address_and_says_how_ripe_it_is(manifest):
+    for exposure in manifest["exposures"].values():
+        page = exposure["name"].removesuffix("_page").replace("_", "-")
+        path = "" if page == "overview" else f"{page}/"
+        assert exposure["url"].endswith(f"://localhost:3000/{path}")
+        file = ROOT / "reports" / "pages" / f"{'index' if page == 'overview' else page}.md"
+        assert f"\ntitle: {exposure['label']}\n" in file.read_text()
+        assert exposure["maturity"] in ("high", "medium", "low")
