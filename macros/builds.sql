@@ -84,6 +84,8 @@
         'shown_users', 'shown_sessions', 'shown_rows_per_user', 'shown_steps_per_session',
         'patterns_fewest', 'patterns_most', 'pattern_sample_sessions', 'pattern_target_share',
         'risk_train_share', 'min_benchmark_sessions', 'high_impact_share', 'medium_impact_share',
+        'alert_wait_minutes', 'alert_history_days', 'alert_min_days', 'alert_min_count',
+        'alert_false_alarms_per_month', 'alert_min_share', 'alert_judged_days',
         'drop_off_step_rate', 'high_drop_share', 'display_name_digits', 'show_user_ids',
     ]) }}
 {% endmacro %}

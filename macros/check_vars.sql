@@ -33,10 +33,17 @@
             'high_drop_share': [0, 1],
             'display_name_digits': [1, 32],
             'effect_window_minutes': [1, most],
+            'alert_wait_minutes': [0, 100000],
+            'alert_history_days': [14, 1000],
+            'alert_min_days': [14, 1000],
+            'alert_min_count': [1, most],
+            'alert_false_alarms_per_month': [0.01, 100],
+            'alert_min_share': [0, 1],
+            'alert_judged_days': [1, 1000],
             'control_share': [0.01, 0.9],
             'feed_stopped_after_seconds': [1, most],
         } %}
-        {% set may_be_null = ['session_timeout_minutes', 'starter_join_seconds', 'bounce_max_steps', 'build_clock', 'as_of'] %}
+        {% set may_be_null = ['session_timeout_minutes', 'starter_join_seconds', 'bounce_max_steps', 'build_clock', 'as_of', 'alert_clock'] %}
         {% for name, bounds in numbers.items() if var(name) is not none or name not in may_be_null %}
             {% do check_number(name, bounds[0], bounds[1]) %}
         {% endfor %}
@@ -45,11 +52,12 @@
             'journey_shown_steps', 'journey_top_events', 'journey_top_paths',
             'shown_users', 'shown_sessions', 'shown_rows_per_user', 'shown_steps_per_session',
             'patterns_fewest', 'patterns_most', 'pattern_sample_sessions', 'min_benchmark_sessions',
-            'effect_window_minutes',
+            'effect_window_minutes', 'alert_wait_minutes', 'alert_history_days', 'alert_min_days',
+            'alert_min_count', 'alert_judged_days',
         ] if var(name) is not integer %}
             {% do stop("The var " ~ name ~ " is '" ~ var(name) ~ "'; it must be a whole number.") %}
         {% endfor %}
-        {% for name in ['oldest_event_time', 'build_clock', 'as_of'] if var(name) is not none or name not in may_be_null %}
+        {% for name in ['oldest_event_time', 'build_clock', 'as_of', 'alert_clock'] if var(name) is not none or name not in may_be_null %}
             {% if not run_query('select ' ~ is_written_time(sql_text(var(name) | string)))[0][0] %}
                 {% do stop("The var " ~ name ~ " is '" ~ var(name) ~ "', which is no time; write it like 2026-02-16 00:00:00.") %}
             {% endif %}
@@ -66,6 +74,9 @@
         {% endif %}
         {% if var('patterns_fewest') > var('patterns_most') %}
             {% do stop("The var patterns_fewest is " ~ var('patterns_fewest') ~ ", which is more than patterns_most, " ~ var('patterns_most') ~ ".") %}
+        {% endif %}
+        {% if var('alert_min_days') > var('alert_history_days') %}
+            {% do stop("The var alert_min_days is " ~ var('alert_min_days') ~ ", which is more than alert_history_days, " ~ var('alert_history_days') ~ ".") %}
         {% endif %}
         {% set memory = modules.re.fullmatch('([0-9]{1,6}([.][0-9]+)?) ?([KMGT])i?B', var('memory_limit') | string) %}
         {% if not memory %}

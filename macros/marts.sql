@@ -85,6 +85,11 @@
     printf('%.1f', 100 * {{ share }}) || '%'
 {%- endmacro %}
 
+{# 1 day, 2 days #}
+{% macro counted_days(count) -%}
+    {{ count }} || case when {{ count }} = 1 then ' day' else ' days' end
+{%- endmacro %}
+
 {# 43 seconds, 4.3 minutes, 7.8 hours, 16.7 days #}
 {% macro told_duration(seconds) -%}
     case

@@ -114,3 +114,24 @@
     {{ t }} - (2.515517 + 0.802853 * {{ t }} + 0.010328 * pow({{ t }}, 2))
     / (1 + 1.432788 * {{ t }} + 0.189269 * pow({{ t }}, 2) + 0.001308 * pow({{ t }}, 3))
 {%- endmacro %}
+
+{# the t of some degrees of freedom with the tail of a score of the normal distribution, by Hill's
+   first step turned round; from 7 degrees on to 0.002 of it, down to a tail of 1e-4 #}
+{% macro t_of_score(score, df) -%}
+    sqrt({{ df }} * (exp(
+        pow({{ score }} - (pow({{ score }}, 3) + 3 * {{ score }}) / (48 * pow({{ df }} - 0.5, 2)), 2)
+        / ({{ df }} - 0.5)
+    ) - 1))
+{%- endmacro %}
+
+{# Of a rate, where fewer than five of a count would be on one side of it, five are: what is rarer
+   is no longer near to normal #}
+{% macro rate_of_five(rate, count) -%}
+    greatest(least({{ rate }}, 1 - least(5.0 / {{ count }}, 0.5)), least(5.0 / {{ count }}, 0.5))
+{%- endmacro %}
+
+{# Winterbottom (1993): control limits of a rate of so many, corrected for its skewness. How many
+   standard errors of the rate a limit lies away; side is -1 for the lower one, 1 for the upper #}
+{% macro errors_to_limit(t, skewness, side) -%}
+    greatest({{ t }} + ({{ side }}) * {{ skewness }} * ({{ t }} * {{ t }} - 1) / 6, {{ t }} / 2)
+{%- endmacro %}

@@ -211,3 +211,13 @@
 {% macro effect_window() -%}
     interval '{{ var('effect_window_minutes') }} minutes'
 {%- endmacro %}
+
+{# The last date that is over for so long that what is known of it hardly changes any more. Its
+   rows may still come, and its sessions go on: both are what the wait is for. By data time, unless
+   alert_clock says another #}
+{% macro last_whole_day(as_of) -%}
+    {{ reporting_date(
+        '(coalesce(' ~ timestamp_literal(var('alert_clock')) ~ ', ' ~ as_of ~ ") - interval '"
+        ~ var('alert_wait_minutes') ~ " minutes')"
+    ) }} - 1
+{%- endmacro %}

@@ -835,6 +835,20 @@ WRONG_VARS = [
         for value in [0, 1, "0.1", None]
     ),
     *(
+        (name, value, f"The var {name} is '{value}'; it must be a number from {bounds}.")
+        for name, bounds, values in [
+            ("alert_wait_minutes", "0 to 100000", [-1, None, "120"]),
+            ("alert_history_days", "14 to 1000", [13, 1001]),
+            ("alert_min_days", "14 to 1000", [13, "14"]),
+            ("alert_min_count", "1 to 1000000000", [0, None]),
+            ("alert_false_alarms_per_month", "0.01 to 100", [0, 101, None]),
+            ("alert_min_share", "0 to 1", [-0.01, 1.01, "1%"]),
+            ("alert_judged_days", "1 to 1000", [0, 1001]),
+        ]
+        for value in values
+    ),
+    ("alert_min_days", 29, "The var alert_min_days is 29, which is more than alert_history_days, 28."),
+    *(
         ("feed_stopped_after_seconds", value, f"The var feed_stopped_after_seconds is '{value}'; it must be a number from 1 to 1000000000.")
         for value in [0, None, "120"]
     ),
@@ -875,7 +889,7 @@ WRONG_VARS = [
         for name, value in [
             ("display_name_digits", 4.5), ("journey_max_steps", 2.5), ("retention_weeks", 1.5),
             ("patterns_fewest", 5.5), ("patterns_most", 10.5), ("pattern_sample_sessions", 100.5), ("min_benchmark_sessions", 2.5),
-            ("min_comparison_sessions", 30.5), ("effect_window_minutes", 60.5), ("shown_users", 1.5), ("shown_sessions", 1.5), *((name, 1.5) for name in WHAT_PAGES_SHOW),
+            ("min_comparison_sessions", 30.5), ("effect_window_minutes", 60.5), ("alert_wait_minutes", 1.5), ("alert_history_days", 28.5), ("alert_min_days", 14.5), ("alert_min_count", 30.5), ("alert_judged_days", 90.5), ("shown_users", 1.5), ("shown_sessions", 1.5), *((name, 1.5) for name in WHAT_PAGES_SHOW),
         ]
     ),
     *(
@@ -883,6 +897,7 @@ WRONG_VARS = [
         for name, values in {
             "oldest_event_time": [None, 946684800000],
             "build_clock": ["now", "infinity", "2026-02-30 00:00:00", "'; drop schema staging; --"],
+            "alert_clock": ["now", 20260216],
             "as_of": ["yesterday", "", "12:00", "2026-02-16 (BC)", 20260216, False],
         }.items()
         for value in values
@@ -1007,6 +1022,14 @@ LEGAL_VARS = {
         **dict.fromkeys(WHAT_PAGES_SHOW, 1),
         "drop_off_step_rate": 0,
         "high_drop_share": 0,
+        "alert_wait_minutes": 0,
+        "alert_history_days": 14,
+        "alert_min_days": 14,
+        "alert_min_count": 1,
+        "alert_false_alarms_per_month": 0.01,
+        "alert_min_share": 0,
+        "alert_judged_days": 1,
+        "alert_clock": datetime.datetime(2026, 2, 17, 12, 30),
         "display_name_digits": 1,
         "memory_limit": "200MB",
         "reporting_timezone": "Asia/Kolkata",
@@ -1045,6 +1068,14 @@ LEGAL_VARS = {
         **dict.fromkeys(WHAT_PAGES_SHOW, 1000),
         "drop_off_step_rate": 1,
         "high_drop_share": 1.0,
+        "alert_wait_minutes": 100_000,
+        "alert_history_days": 1000,
+        "alert_min_days": 1000,
+        "alert_min_count": 1_000_000_000,
+        "alert_false_alarms_per_month": 100,
+        "alert_min_share": 1,
+        "alert_judged_days": 1000,
+        "alert_clock": "2026-02-17 00:00:00Z",
         "display_name_digits": 32,
         "memory_limit": "1000TiB",
         "show_user_ids": True,
