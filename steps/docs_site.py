@@ -39,6 +39,7 @@ SECTIONS = {
         "reference/index.md",
         "reference/settings.md",
         "reference/vars.md",
+        "reference/metrics.md",
         "event-formats.md",
         "errors.md",
         "metrics.md",
@@ -59,6 +60,7 @@ SECTIONS = {
 REFERENCE = {
     "models/marts/_models.yml": "reference/index.md",
     "models/staging/_sources.yml": "reference/settings.md",
+    "models/metrics/_metrics.yml": "reference/metrics.md",
     "dbt_project.yml": "reference/vars.md",
 }
 LANGUAGES = {".sql": "sql", ".yml": "yaml", ".py": "python", ".csv": "text", ".toml": "toml"}
@@ -172,6 +174,31 @@ def vars_page() -> str:
             last = heading
         default = f"`{cell(value)}`" if value else "[a mapping each](../docs/event-formats.md)"
         lines.append(f"| `{name}` | {default} | {cell(reason)} |")
+    return "\n".join(lines) + "\n"
+
+
+def metrics() -> list[dict[str, Any]]:
+    """The metrics as their YAML describes them, in its order."""
+    return read_yaml("models/metrics/_metrics.yml")["metrics"]
+
+
+def metrics_page() -> str:
+    """The metrics that can be asked by name."""
+    lines = [
+        "# Metrics",
+        "",
+        "Figures that are defined once, in dbt's semantic layer, and asked by name:",
+        "",
+        fenced('make metrics QUERY="--metrics conversion_rate --group-by session__platform"', "sh"),
+        "`make metrics` alone lists them with what they can be grouped by.",
+        "",
+        "| metric | on pages | |",
+        "|---|---|---|",
+    ]
+    for metric in metrics():
+        lines.append(
+            f"| `{metric['name']}` | {cell(metric['label'])} | {cell(metric['description'])} |"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -306,6 +333,7 @@ def sources() -> dict[str, str]:
     pages["reference/index.md"] = reference_page()
     pages["reference/vars.md"] = vars_page()
     pages["reference/settings.md"] = settings_page()
+    pages["reference/metrics.md"] = metrics_page()
     readers = pages_by_mart()
     for mart in marts():
         name = mart["name"]

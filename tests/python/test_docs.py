@@ -113,6 +113,13 @@ def test_every_mart_and_column_is_in_the_reference(site):
             assert f" {column['name']} " in page, (mart["name"], column["name"])
 
 
+def test_every_metric_is_in_the_reference(site):
+    page = (site / "reference" / "metrics.html").read_text(encoding="utf-8")
+    described = yaml.safe_load((ROOT / "models" / "metrics" / "_metrics.yml").read_text())
+    names = [metric["name"] for metric in described["metrics"]]
+    assert re.findall(r"<tr>\s*<td><code>(\w+)</code></td>", page) == names
+
+
 def test_every_var_is_in_the_reference_with_its_default_and_a_reason(site):
     project = yaml.safe_load((ROOT / "dbt_project.yml").read_text())["vars"]
     told = {name: (value, reason) for _, name, value, reason in docs_site.project_vars()}
