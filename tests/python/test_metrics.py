@@ -1,6 +1,8 @@
 """Metrics: each answers, as the marts and the definitions have it, or says what is wrong."""
 
 import csv
+import re
+import shlex
 import sys
 
 import duckdb
@@ -315,4 +317,22 @@ def test_a_warehouse_that_is_not_there_or_being_written_is_one_sentence(ask, mon
     assert ask("--metrics", "sessions") == (
         1,
         f"The warehouse {warehouse} cannot be read now: ask again when its build has ended.",
+    )
+
+
+def test_every_question_of_the_documentation_is_answered(ask):
+    page = (ROOT / "docs" / "metrics.md").read_text()
+    questions = [
+        shlex.split(line)[2:] for line in re.findall("^make metrics.*$", page, re.MULTILINE)
+    ]
+    assert [] in questions
+    for question in questions:
+        options = shlex.split("".join(question).removeprefix("QUERY="))
+        code, printed = ask(*options)
+        assert code == 0, printed
+        assert len(printed.splitlines()) > 2
+    answer = re.search("\n```\n(session__platform.*?)\n```\n", page, re.DOTALL)[1]
+    assert ask("--metrics", "sessions,conversion_rate", "--group-by", "session__platform") == (
+        0,
+        answer,
     )
