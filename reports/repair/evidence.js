@@ -5,12 +5,14 @@
 //   - data are Arrow streams, which DuckDB reads without an extension, in the browser when a query
 //     first names the table; compressed on the line they are as small as parquet;
 //   - a source without rows keeps its columns, and a column of nulls keeps its type;
-//   - a slow line is waited for: five seconds are not enough for the 34 MB of DuckDB.
+//   - a slow line is waited for: five seconds are not enough for the 34 MB of DuckDB;
+//   - DuckDB is loaded once the page is drawn.
 // In the page template and the page head: no logo, name or account of Evidence's own, and no inline
-// script, so that the content security policy needs no exception.
-// Each change replaces a text that stands exactly once in the file as installed (kept beside it as
-// *.original, so that the step can be repeated). Where it does not, the file is not of the version
-// this was written for, and the step says so and stops.
+// script, so that the content security policy needs no exception. Pages for who develops reports
+// are left out: they take with them an editor and three thousand icons, 5 MB that all pages load.
+// Each change replaces a text that stands exactly once in the file as installed (kept in
+// node_modules/.originals, so that the step can be repeated). Where it does not, the file is not of
+// the version this was written for, and the step says so and stops.
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -145,13 +147,62 @@ async function loadTable(table, { source, url }) {
 
 	'evidence/template/src/app.html': [
 		[`<html lang="en">`, `<html lang="en" data-theme="light">`],
-		[/\t\t<script>\n\t\t\ttry \{[\s\S]*?<\/script>\n/, ``],
+		[
+			/\t\t<script>\n\t\t\ttry \{[\s\S]*?<\/script>\n/,
+			`		<script src="%sveltekit.assets%/begin.js"></script>\n`
+		],
 		[/\t\t<script>\n\t\t\t\/\*loading\*\/\n\t\t<\/script>\n/, ``],
 		[/\n\t\t\t<!-- SplashScreen -->[\s\S]*<\/svg>\n\t\t\t<\/div>\n/, ``],
 		[/\n<style>[\s\S]*<\/style>\n/, ``]
 	],
 
+	'evidence/template/src/pages/+layout.js': [
+		[
+			`const database_initialization = profile(loadDB);`,
+			`// What a page shows at first was computed when it was built: in the browser DuckDB waits for it.
+const isDrawn = new Promise((resolve) => {
+	if (!browser) return resolve();
+	const wait = () => (window.requestIdleCallback ?? setTimeout)(resolve, { timeout: 1000 });
+	if (document.readyState === 'complete') wait();
+	else addEventListener('load', wait, { once: true });
+});
+const database_initialization = isDrawn.then(() => profile(loadDB));`
+		]
+	],
+
+	// of its components, a page loads those that it uses
+	'core-components/package.json': [[`"type": "module",`, `"type": "module",\n\t"sideEffects": ["*.css"],`]],
+
+	// the layout of these reports turns pages light for paper, as Evidence's own does
+	'core-components/dist/index.js': [
+		[
+			`export * from './unsorted/index.js';`,
+			`export * from './unsorted/index.js';
+export { getThemeStores } from './themes/themes.js';`
+		]
+	],
+
+	// what shows queries while reports are developed, and an ECharts for it
+	'core-components/dist/devtools/DevTools.svelte': [[/^[\s\S]+$/, `<slot />\n`]],
+
+	// a button within a button, and one without a name behind the list of pages
+	'core-components/dist/organisms/layout/sidebar/Sidebar.svelte': [
+		[
+			/\t\ttransition:fade\|local=\{\{ duration: 100 \}\}\n[\s\S]*?\t\/>/,
+			`		transition:fade|local={{ duration: 100 }}
+		on:click={() => (mobileSidebarOpen = false)}
+		aria-hidden="true"
+	/>`
+		],
+		[
+			/<span\n\t+role="button"\n\t+tabindex="-1"\n\t+on:click=[^\n]*\n\t+on:keypress=[^\n]*\n\t+>/,
+			`<span>`
+		]
+	],
+
 	'preprocess/dist/index.mjs': [
+		// what would show the queries, which these pages never do, and an ECharts for it
+		[/return `\n\s+\{#if \$\{queryId\} \}[\s\S]*?\{\/if\}\n\s+`;/, `return '';`],
 		[
 			`<title>{metadata.title ?? metadata.og?.title}</title>`,
 			`<title>{metadata.title ?? metadata.og?.title} · dropoff</title>`
@@ -163,9 +214,10 @@ async function loadTable(table, { source, url }) {
 
 for (const [file, edits] of Object.entries(changes)) {
 	const installed = path.join(reports, evidence, file);
-	const original = `${installed}.original`;
+	const original = path.join(reports, 'node_modules/.originals', file);
 	if (!fs.existsSync(original)) {
 		if (!fs.existsSync(installed)) stop(file);
+		fs.mkdirSync(path.dirname(original), { recursive: true });
 		fs.copyFileSync(installed, original);
 	}
 	let text = fs.readFileSync(original, 'utf8');
@@ -177,6 +229,13 @@ for (const [file, edits] of Object.entries(changes)) {
 		text = text.replace(find, () => put);
 	}
 	fs.writeFileSync(installed, text);
+}
+
+for (const page of ['settings', 'explore']) {
+	fs.rmSync(path.join(reports, evidence, 'evidence/template/src/pages', page), {
+		recursive: true,
+		force: true
+	});
 }
 
 /** @param {string} file */
