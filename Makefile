@@ -9,6 +9,7 @@
 #   make bench               measures it beside other engines (SCALE=163: a hundred million events)
 #
 #   make build FULL=1        everything built anew, not only what changed
+#   make daily               for cron: checks, builds, renders, tells what is alarming (docs/schedule.md)
 #   make settings            checks settings and vars, and builds nothing
 #   make metrics             what can be asked by name, and answered without SQL:
 #                            QUERY="--metrics conversion_rate --group-by session__platform"
@@ -48,7 +49,7 @@ CHECKS := $(patsubst %.duckdb,%,$(DROPOFF_WAREHOUSE)).checks.ndjson
 # millions of events, one and ten, unless SCALE is given
 BENCH_SCALES := $(if $(filter command environment,$(firstword $(origin SCALE))),$(SCALE),1.63 16.3)
 
-.PHONY: help setup setup-browser new-app land check build metrics reports serve live demo-live erase settings lint slim docs bench bench-live bench-faults audit performance-page test-fast test run clean
+.PHONY: help setup setup-browser new-app land check build metrics reports serve live demo-live erase settings daily lint slim docs bench bench-live bench-faults audit performance-page test-fast test run clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -110,6 +111,10 @@ demo-live: reports
 erase: setup
 	@test -n "$(WHO)" || { echo "Name whom to erase: make erase WHO=<user id>"; exit 1; }
 	@$(PYTHON) steps/erase.py "$(WHO)" --vars '$(VARS)' --then '$(MAKE) --no-print-directory reports FULL=1'
+
+# make itself exits with 2 whatever is wrong: where the codes matter, call steps/daily.py
+daily: setup
+	@$(PYTHON) steps/daily.py --vars '$(VARS)' $(if $(FULL),--full-refresh)
 
 # settings and vars alone: what a build would say of them
 settings: setup
@@ -174,4 +179,4 @@ test:
 	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 clean:
-	rm -rf .steps logs target warehouse.duckdb warehouse.checks.ndjson warehouse.live landing/events landing/truth landing/interventions $(PLAYED) reports/build reports/.evidence site
+	rm -rf .steps logs target warehouse.duckdb warehouse.checks.ndjson warehouse.live warehouse.daily landing/events landing/truth landing/interventions $(PLAYED) reports/build reports/.evidence site

@@ -230,6 +230,7 @@ class Webhook:
     secret: str | None = field(default=None, repr=False)
     timeout: float = 10.0  # seconds to connect, and to wait for an answer
     retries: int = 4
+    setting: str = "DROPOFF_WEBHOOK"  # the variables that name it begin so
 
     def __post_init__(self) -> None:
         """Raise ValueError (one sentence, without the address) where nothing can be posted."""
@@ -241,17 +242,18 @@ class Webhook:
         if not is_web:
             raise ValueError(
                 "The webhook's address is none: "
-                "set DROPOFF_WEBHOOK_URL to one that begins with http:// or https://."
+                f"set {self.setting}_URL to one that begins with http:// or https://."
             )
 
     @classmethod
-    def from_environment(cls) -> "Webhook | None":
-        """Read DROPOFF_WEBHOOK_URL and DROPOFF_WEBHOOK_SECRET. Returns None without an address.
+    def from_environment(cls, setting: str = "DROPOFF_WEBHOOK") -> "Webhook | None":
+        """Read the setting's _URL and _SECRET. Returns None without an address.
 
         Raises ValueError (one sentence) where the address is none of the web.
         """
-        url = os.environ.get("DROPOFF_WEBHOOK_URL", "").strip()
-        return cls(url, os.environ.get("DROPOFF_WEBHOOK_SECRET") or None) if url else None
+        url = os.environ.get(f"{setting}_URL", "").strip()
+        secret = os.environ.get(f"{setting}_SECRET") or None
+        return cls(url, secret, setting=setting) if url else None
 
     @property
     def receiver(self) -> str:
@@ -315,8 +317,11 @@ for module in ("connection", "connectionpool", "poolmanager", "response", "util.
 
 def is_too_late(body: bytes) -> bool:
     """True where the message was assigned so long ago that nobody should get it any more."""
-    assigned_at = datetime.fromisoformat(json.loads(body)["assigned_at"])
-    return (datetime.now(UTC) - assigned_at).total_seconds() > LATEST
+    assigned_at = json.loads(body).get("assigned_at")
+    if assigned_at is None:  # it is about no session
+        return False
+    age = datetime.now(UTC) - datetime.fromisoformat(assigned_at)
+    return age.total_seconds() > LATEST
 
 
 class Sender:
@@ -325,9 +330,19 @@ class Sender:
     One that is refused is given up; while the receiver is down, all wait.
     """
 
-    def __init__(self, webhook: Webhook, delivered: Journal, refused: Journal) -> None:
-        """The two files, in which what became of a message is kept, are the sender's to close."""
+    def __init__(
+        self,
+        webhook: Webhook,
+        delivered: Journal,
+        refused: Journal,
+        messages: str = "Interventions",
+    ) -> None:
+        """The two files, in which what became of a message is kept, are the sender's to close.
+
+        messages: what they are called in what is said of them.
+        """
         self.webhook = webhook
+        self.messages = messages
         self.delivered = delivered
         self.refused = refused
         self.counts = Counter(delivered=0, refused=0)
@@ -358,6 +373,12 @@ class Sender:
             self.waiting.extend(messages)
             self.changed.notify()
 
+    def settle(self, seconds: float) -> int:
+        """Wait until nothing waits, so long at most. Returns how many messages still do."""
+        with self.changed:
+            self.changed.wait_for(lambda: not self.waiting, seconds)
+            return len(self.waiting)
+
     def stop(self) -> None:
         """Stop within about a second; an answer that comes later is still written down."""
         self.stopping.set()
@@ -374,6 +395,7 @@ class Sender:
                 with self.changed:
                     self.waiting.popleft()
                     self.counts[outcome] += 1
+                    self.changed.notify_all()
         except StoppedError:
             pass
         finally:
@@ -400,14 +422,15 @@ class Sender:
                 known = isinstance(error, UnavailableError)
                 if not self.is_in_trouble:
                     self.is_in_trouble = True
-                    LOG.warning("Interventions wait: %s.", error if known else type(error).__name__)
+                    why = error if known else type(error).__name__
+                    LOG.warning("%s wait: %s.", self.messages, why)
                 if self.stopping.wait(max(pause, error.pause if known else 0)):
                     raise StoppedError from None
                 pause = min(2 * pause, LONGEST_PAUSE)
             else:
                 if self.is_in_trouble:
                     self.is_in_trouble = False
-                    LOG.info("Interventions go out again to %s.", self.webhook.receiver)
+                    LOG.info("%s go out again to %s.", self.messages, self.webhook.receiver)
                 return result
 
     def post(self, key: str, body: bytes) -> int:

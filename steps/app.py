@@ -80,9 +80,14 @@ def stopped(sentence: str) -> ValueError:
 
 
 @cache
+def project() -> dict:
+    """The project file."""
+    return yaml.safe_load((ROOT / "dbt_project.yml").read_text(encoding="utf-8"))
+
+
 def project_vars() -> dict:
     """The vars as the project file has them."""
-    return yaml.safe_load((ROOT / "dbt_project.yml").read_text(encoding="utf-8"))["vars"]
+    return project()["vars"]
 
 
 def event_sources(dbt_vars: dict) -> dict[str, list[dict]]:

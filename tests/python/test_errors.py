@@ -30,6 +30,7 @@ BEFORE = (
     "simulate.py: ",
     "serve.py: error: argument --port: ",
     "Interventions wait: ",
+    "Alerts wait: ",
 )
 # and behind some
 AFTER = ("", ".", "; land it again, or point DROPOFF_EVENTS elsewhere.")
@@ -78,7 +79,10 @@ def spoken_by(function):
             match one, then:
                 case (
                     ast.Expr(value=ast.Call(func=ast.Name(id="print"), args=[text])),
-                    ast.Return(value=ast.Constant(value=1 | 2)),
+                    ast.Return(
+                        value=ast.Constant(value=1 | 2)
+                        | ast.Attribute(value=ast.Name(id="Outcome"))
+                    ),
                 ):
                     yield text
 
