@@ -4,12 +4,23 @@
    never got to say that it had ended. #}
 
 {% macro builds_relation() %}
-    {{ return(api.Relation.create(database=target.database, schema='staging', identifier='builds')) }}
+    {{ return(relation_of('base_app__files').incorporate(path={'identifier': 'builds'})) }}
+{% endmacro %}
+
+{# where a model of this project is, whatever project uses it. While dbt parses, and in a unit test,
+   nobody knows, and any answer does #}
+{% macro relation_of(model_name) %}
+    {% set node = (graph.get('nodes') or {}).get('model.dropoff.' ~ model_name) if execute else none %}
+    {{ return(api.Relation.create(
+        database=node.database if node else target.database,
+        schema=node.schema if node else 'staging',
+        identifier=node.alias if node else model_name
+    )) }}
 {% endmacro %}
 
 {% macro begin_build() %}
     {% if execute and lists_landing_files() %}
-        {% do run_query('create schema if not exists staging') %}
+        {% do run_query('create schema if not exists ' ~ builds_relation().without_identifier()) %}
         {% do run_query(
             'create table if not exists ' ~ builds_relation() ~ ' ('
             ~ 'build_number integer, is_incremental boolean, is_finished boolean, '
@@ -61,20 +72,29 @@
     {% for node in project_models() | sort(attribute='unique_id') %}
         {% do parts.append(node.unique_id ~ '=' ~ node.checksum.checksum) %}
     {% endfor %}
+    {% set packages = env_var('DBT_PACKAGES_INSTALL_PATH', 'dbt_packages') %}
+    {% set folder = '' if project_name == 'dropoff' else packages ~ '/dropoff/' %}
+    {# dbt works in the folder of the project that it runs #}
+    {% set own_macros = name_as_pattern(folder) ~ 'macros/*.sql' %}
     {% set query %}
         select version() || coalesce(string_agg(filename || content, '' order by filename), '')
         from read_text([
             {% for name in settings_files() %}{{ sql_text(settings_path(name)) }}, {% endfor %}
-            {{ sql_text(flags.PROJECT_DIR ~ '/macros/*.sql') }}
+            {{ sql_text(own_macros) }}
         ])
     {% endset %}
-    {% do parts.append(run_query(query)[0][0]) %}
+    {% if run_query('select 1 from glob(' ~ sql_text(own_macros) ~ ')') | length %}
+        {% do parts.append(run_query(query)[0][0]) %}
+    {% else %}
+        {# packages lie elsewhere: nobody knows whether a macro changed #}
+        {% do parts.append(invocation_id) %}
+    {% endif %}
     {{ return(local_md5(parts | join('\n'))) }}
 {% endmacro %}
 
 {% macro project_vars() %}
     {{ return([
-        'event_format', 'event_formats', 'event_columns', 'oldest_event_time', 'future_tolerance_seconds', 'late_after_seconds',
+        'events_relation', 'settings_folder', 'event_format', 'event_formats', 'event_columns', 'oldest_event_time', 'future_tolerance_seconds', 'late_after_seconds',
         'bot_events_per_hour', 'exclude_bots',
         'session_timeout_minutes', 'starter_join_seconds', 'reporting_timezone',
         'session_open_minutes', 'bounce_under_seconds', 'bounce_max_steps',
@@ -105,8 +125,8 @@
 
 {# A model as the last build left it. A ref would be a circle: what reads this runs before that
    model is redone, and that model refs it. #}
-{% macro before_this_build(schema, model_name) %}
-    {{ return(api.Relation.create(database=this.database, schema=schema, identifier=model_name)) }}
+{% macro before_this_build(model_name) %}
+    {{ return(relation_of(model_name)) }}
 {% endmacro %}
 
 {# the clock that the last build judged by #}

@@ -23,8 +23,9 @@
     {{ return((settings_files()[name] or optional_settings_files()[name]) + optional_settings_columns().get(name, [])) }}
 {% endmacro %}
 
+{# as models/staging/_sources.yml has it #}
 {% macro settings_path(name) -%}
-    {{ env_var('DROPOFF_SEEDS', 'seeds').rstrip('/') }}/{{ name }}.csv
+    {{ (var('settings_folder') or env_var('DROPOFF_SEEDS', 'seeds')).rstrip('/') }}/{{ name }}.csv
 {%- endmacro %}
 
 {% macro count_settings_files(name) %}

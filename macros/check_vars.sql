@@ -84,6 +84,15 @@
         {% elif memory[1] | float * {'K': 0.001, 'M': 1, 'G': 1000, 'T': 1000000}[memory[3]] < 100 %}
             {% do stop("The var memory_limit is '" ~ var('memory_limit') ~ "'; it must be 100MB or more.") %}
         {% endif %}
+        {% if run_query("select current_setting('TimeZone')")[0][0] != 'UTC' %}
+            {% do stop("The connection's time zone is not UTC, by which times are read; write settings: {TimeZone: UTC} into the profile, as dropoff's profiles.yml has it.") %}
+        {% endif %}
+        {% if var('events_relation') is not none and not is_relation_name(var('events_relation')) %}
+            {% do stop("The var events_relation is '" ~ var('events_relation') ~ "'; write the name of a model, or of a source like shop.events.") %}
+        {% endif %}
+        {% if var('settings_folder') is not none and (var('settings_folder') is not string or not var('settings_folder')) %}
+            {% do stop("The var settings_folder is '" ~ var('settings_folder') ~ "'; write the path of a folder.") %}
+        {% endif %}
         {% if var('event_columns') is not mapping %}
             {% do stop("The var event_columns is '" ~ var('event_columns') ~ "'; write it like {user_id: distinct_id}.") %}
         {% endif %}
@@ -158,7 +167,7 @@
 {% endmacro %}
 
 {% macro landing() -%}
-    {{ env_var('DROPOFF_EVENTS', 'landing/events') }}
+    {{ '' if var('events_relation') else env_var('DROPOFF_EVENTS', 'landing/events') }}
 {%- endmacro %}
 
 {# the ledger of interventions: any app may have one, and the demo has #}
@@ -189,7 +198,7 @@
 
 {# a landing zone in which nothing lies is a wrong setting; an empty file is not #}
 {% macro check_landing() %}
-    {% if execute and not is_file_there(landing()) %}
+    {% if execute and not var('events_relation') and not is_file_there(landing()) %}
         {% do stop(
             "No landing file matches '" ~ landing() ~ "'; set DROPOFF_EVENTS to a folder or a glob of parquet, ndjson or csv files, or run `make land` for the demo."
         ) %}
@@ -206,3 +215,10 @@
     {% endif %}
     {{ return(run_query(query ~ ' limit 1') | length > 0) }}
 {% endmacro %}
+
+{# a project that uses this one as a package says itself what its connection may take #}
+{% macro set_memory_limit() -%}
+    {%- if project_name == 'dropoff' -%}
+        set memory_limit = '{{ var('memory_limit') }}'
+    {%- endif -%}
+{%- endmacro %}

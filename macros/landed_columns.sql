@@ -44,21 +44,64 @@
     {{ return(found | length > 0) }}
 {% endmacro %}
 
+{# Events that lie in a table and not in files: the relation, which makes a model hang on it. While
+   dbt parses, check_vars has not yet said that its name is nonsense. #}
+{% macro events_relation() %}
+    {% set name = var('events_relation') if is_relation_name(var('events_relation')) else '' %}
+    {% set parts = name.split('.') if name else [] %}
+    {% if parts | length == 2 %}
+        {{ return(source(parts[0], parts[1])) }}
+    {% elif parts | length == 1 %}
+        {{ return(ref(parts[0])) }}
+    {% endif %}
+    {{ return(none) }}
+{% endmacro %}
+
+{% macro is_relation_name(name) %}
+    {{ return(name is string and modules.re.fullmatch('[^.]+([.][^.]+)?', name) is not none) }}
+{% endmacro %}
+
+{# {column: type} of a relation, in its order #}
+{% macro relation_types(relation) %}
+    {% set types = {} %}
+    {% if execute and relation %}
+        {% for row in run_query('describe select * from ' ~ relation) %}
+            {% do types.update({row[0]: row[1]}) %}
+        {% endfor %}
+    {% endif %}
+    {{ return(types) }}
+{% endmacro %}
+
+{# A table has no files; the rows of a date, of the time they were received at where they have one,
+   stand for a file, and are read again when one of them is no longer what it was. #}
+{% macro part_of_relation(relation, types) -%}
+    {{ sql_text(relation.render() | replace('"', '')) }} || '/' || coalesce(cast(cast(coalesce(
+        {{ parquet_timestamp(landed_sources('received_at'), types) }},
+        {{ parquet_timestamp(landed_sources('event_time'), types) }}
+    ) as date) as varchar), 'no date')
+{%- endmacro %}
+
 {# Files that share a format and columns are read together, each group with its own casts; a
    column that folders name (day=1/) is in no file, and is read apart from one that is.
-   Returns [{file_names, types: {column: type}}], parquet only; text files are records. #}
+   Returns [{file_names, types: {column: type}, relation}], parquet and the relation only; text
+   files are records. #}
 {% macro parquet_file_groups(files, condition) %}
     {% set groups = [] %}
+    {% set relation = events_relation() %}
     {% if execute and load_relation(files) %}
         {% set query %}
-            select columns_json, to_json(list(file_name order by file_name))
+            select columns_json, to_json(list(file_name order by file_name)), file_format
             from {{ files }}
-            where file_format = 'parquet' and read_error is null and ({{ condition }})
-            group by columns_json, regexp_extract_all(file_name, '([^/=]+)=[^/]*/', 1)
+            where file_format in ('parquet', 'relation') and read_error is null and ({{ condition }})
+            group by file_format, columns_json, regexp_extract_all(file_name, '([^/=]+)=[^/]*/', 1)
             order by columns_json, min(file_name)
         {% endset %}
         {% for row in run_query(query) %}
-            {% do groups.append({'types': dict(fromjson(row[0])), 'file_names': fromjson(row[1])}) %}
+            {% do groups.append({
+                'types': dict(fromjson(row[0])),
+                'file_names': fromjson(row[1]),
+                'relation': relation if row[2] == 'relation' else none,
+            }) %}
         {% endfor %}
     {% endif %}
     {{ return(groups) }}
@@ -102,8 +145,31 @@
                 {%- endfor %}
                 file_row_number as file_row_number
             )
-        from read_parquet({{ file_list(group.file_names) }}, filename = 'landed_file_name', file_row_number = true)
+        from {{ numbered_rows_of_relation(group) if group.relation else
+            "read_parquet(" ~ file_list(group.file_names) ~ ", filename = 'landed_file_name', file_row_number = true)" }}
     )
+{%- endmacro %}
+
+{# The rows of some dates, each with the name of its date and its number there: the same whenever
+   they are read, since rows that are alike in all columns may change places. #}
+{% macro numbered_rows_of_relation(group) -%}
+    (
+        select
+            *,
+            row_number() over (
+                partition by landed_file_name
+                order by {% for name in group.types %}{{ sql_name(name) }}{{ ", " if not loop.last }}{% endfor %}
+            ) - 1 as file_row_number
+        from (
+            select *, {{ part_of_relation(group.relation, group.types) }} as landed_file_name
+            from {{ group.relation }}
+        )
+        where landed_file_name in {{ names_in(group.file_names) }}
+    )
+{%- endmacro %}
+
+{% macro names_in(names) -%}
+    ({% for name in names %}{{ sql_text(name) }}{{ ", " if not loop.last }}{% endfor %})
 {%- endmacro %}
 
 {# text and names as SQL literals, quotes doubled #}

@@ -179,11 +179,8 @@ def last_fit(dbt: Any, session: duckdb.DuckDBPyConnection) -> pd.DataFrame:  # n
     return rows.astype(COLUMNS)
 
 
-def is_still_good(last: pd.DataFrame, stages: set[int], session: Any) -> bool:  # noqa: ANN401
+def is_still_good(last: pd.DataFrame, stages: set[int], is_asked: bool) -> bool:
     """Nobody asked for a new fit, and the last one learned something of these stages."""
-    is_asked = session.execute(
-        "select coalesce(max_by(refits, build_number), false) from staging.builds"
-    ).fetchall()[0][0]
     return not is_asked and "number" in set(last["term"]) and stages <= set(last["stage_order"])
 
 
@@ -193,9 +190,10 @@ def model(dbt: Any, session: duckdb.DuckDBPyConnection) -> pd.DataFrame:  # noqa
     outcomes = dbt.ref("int_stage_outcomes")
     train_share = dbt.config.get("train_share")
 
+    is_asked = dbt.ref("base_app__this_build").project("refits").fetchall() == [(True,)]
     rows = last = last_fit(dbt, session)
     stages = {row[0] for row in outcomes.project("stage_order").distinct().fetchall()}
-    if not is_still_good(last, stages, session):
+    if not is_still_good(last, stages, is_asked):
         import sklearn.ensemble  # noqa: F401 (a library that is loaded later is not limited)
         from threadpoolctl import threadpool_limits
 

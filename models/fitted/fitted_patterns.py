@@ -284,12 +284,9 @@ def draw_sample(sessions: Any, count: int) -> Array:  # noqa: ANN401 (a relation
     return np.array(sample["features"].tolist(), dtype=float)
 
 
-def is_still_good(last: pd.DataFrame, features: pd.DataFrame, session: Any) -> bool:  # noqa: ANN401
+def is_still_good(last: pd.DataFrame, features: pd.DataFrame, is_asked: bool) -> bool:
     """Nobody asked for a new fit, and the last one tells patterns apart by these features."""
     chosen = last[last["is_chosen"].fillna(False)]
-    is_asked = session.execute(
-        "select coalesce(max_by(refits, build_number), false) from staging.builds"
-    ).fetchall()[0][0]
     return (
         not is_asked
         and chosen["pattern_id"].nunique() > 1
@@ -310,8 +307,9 @@ def model(dbt: Any, session: duckdb.DuckDBPyConnection) -> pd.DataFrame:  # noqa
     count_sample = dbt.config.get("sample_sessions")
     counts = range(int(fewest), int(most) + 1)
 
+    is_asked = dbt.ref("base_app__this_build").project("refits").fetchall() == [(True,)]
     rows = last = last_fit(dbt, session)
-    if not is_still_good(last, features, session):
+    if not is_still_good(last, features, is_asked):
         import sklearn.cluster  # noqa: F401 (a library that is loaded later is not limited)
         from threadpoolctl import threadpool_limits
 

@@ -73,7 +73,7 @@ changes as (
     {% if is_incremental_build() %}
     union all
     select *
-    from {{ before_this_build('marts', 'fct_session_changes') }}
+    from {{ before_this_build('fct_session_changes') }}
     where built_at != {{ build_clock() }}
     {% else %}
     where false

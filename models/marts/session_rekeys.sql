@@ -68,7 +68,7 @@ rekeys as (
             else ids_gone.new_session_id
         end as new_session_id,
         rekeys_before.rekeyed_at
-    from {{ before_this_build('marts', 'session_rekeys') }} as rekeys_before
+    from {{ before_this_build('session_rekeys') }} as rekeys_before
     left join ids_gone
         on rekeys_before.new_session_id = ids_gone.old_session_id
     where rekeys_before.old_session_id not in (select session_id from sessions)

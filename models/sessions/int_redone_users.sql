@@ -38,7 +38,7 @@ likely_bots as (
 
 as_of_before as (
 
-    select as_of from {{ before_this_build('marts', 'dim_settings') }}
+    select as_of from {{ before_this_build('dim_settings') }}
 
 ),
 
@@ -51,7 +51,7 @@ sessions_before as (
         session_ended_at,
         count_actions,
         is_last_of_user
-    from {{ before_this_build('sessions', 'int_sessions__aggregated') }}
+    from {{ before_this_build('int_sessions__aggregated') }}
 
 ),
 

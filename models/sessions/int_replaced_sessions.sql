@@ -20,7 +20,7 @@ replaced_sessions as (
         sessions_before.session_ended_at < redone_users.closed_before as is_closed,
         sessions_before.opening_event_uuid,
         sessions_before.opening_event_text
-    from {{ before_this_build('sessions', 'int_sessions__aggregated') }}
+    from {{ before_this_build('int_sessions__aggregated') }}
         as sessions_before
     inner join redone_users
         on

@@ -13,7 +13,7 @@ arrived_files as (
     select landing_files.*
     from landing_files
     {% if is_incremental_build() %}
-    left join {{ before_this_build('staging', 'base_app__files') }} as files_before
+    left join {{ before_this_build('base_app__files') }} as files_before
         on
             landing_files.file_name = files_before.file_name
             and landing_files.size_bytes = files_before.size_bytes

@@ -66,8 +66,8 @@ files_before as (
     select
         files.*,
         file_times.settled_at
-    from {{ before_this_build('staging', 'base_app__files') }} as files
-    left join {{ before_this_build('staging', 'base_app__file_times') }} as file_times
+    from {{ before_this_build('base_app__files') }} as files
+    left join {{ before_this_build('base_app__file_times') }} as file_times
         on files.file_number = file_times.file_number
 
 ),

@@ -15,7 +15,7 @@ gone_rows as (
         event_code,
         event_at,
         received_at
-    from {{ before_this_build('staging', 'base_app__accepted_rows') }}
+    from {{ before_this_build('base_app__accepted_rows') }}
     where file_number not in (select file_number from files)
     {% else %}
     select

@@ -84,7 +84,10 @@ def described_before(dbt: Any, session: duckdb.DuckDBPyConnection) -> dict[tuple
 
 
 def model(dbt: Any, session: duckdb.DuckDBPyConnection) -> pa.Table:  # noqa: ANN401
-    """List the landing zones. One row per zone and file: its format, size, time and columns."""
+    """List the landing zones. One row per zone and file: its format, size, time and columns.
+
+    A date of the table that holds events, where one does, stands for a file.
+    """
     dbt.config(materialized="table")
     known = described_before(dbt, session)
     zones = {
@@ -108,5 +111,8 @@ def model(dbt: Any, session: duckdb.DuckDBPyConnection) -> pa.Table:  # noqa: AN
             elif kind == "parquet":
                 columns, error = known.get(version) or describe_parquet(path, session)
             rows.append((zone, name, kind, *version[1:], columns, error))
+    parts = dbt.ref("base_app__relation_parts")
+    for name, count_rows, rows_hash, columns in parts.order("file_name").fetchall():
+        rows.append(("events", name, "relation", count_rows, rows_hash, columns, None))
     columns = list(zip(*rows, strict=True)) if rows else [[]] * len(SCHEMA)
     return pa.table(dict(zip(SCHEMA.names, columns, strict=True)), schema=SCHEMA)

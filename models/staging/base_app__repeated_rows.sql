@@ -24,7 +24,7 @@ suspect_ids as (
     where files.loaded_in_build = {{ this_build_number() }}
     union
     select event_uuid
-    from {{ before_this_build('staging', 'base_app__copies') }}
+    from {{ before_this_build('base_app__copies') }}
     where file_number not in (select file_number from files)
     {% else %}
     select event_uuid
@@ -58,6 +58,6 @@ select * from rows_counted
 where
     count_copies > 1
     or event_uuid in (
-        select event_uuid from {{ before_this_build('staging', 'base_app__copies') }}
+        select event_uuid from {{ before_this_build('base_app__copies') }}
     )
 {% endif %}

@@ -1,4 +1,5 @@
-{# counted apart from the models: parquet by its footers, text by its records #}
+{# counted apart from the models: parquet by its footers, text by its records, a table
+   by itself #}
 {% set parquet_groups = parquet_file_groups(ref('base_app__files'), 'true') %}
 with
 
@@ -8,8 +9,13 @@ landed as (
     from {{ ref('base_app__text_records') }}
     {% for group in parquet_groups %}
     union all
+    {% if group.relation %}
+    select count(*) as count_rows
+    from {{ group.relation }}
+    {% else %}
     select coalesce(sum(num_rows), 0) as count_rows
     from parquet_file_metadata({{ file_list(group.file_names) }})
+    {% endif %}
     {% endfor %}
 
 ),

@@ -920,6 +920,14 @@ WRONG_VARS = [
         for value in ["0GB", "1KB", "99.9 MB"]
     ),
     ("memory_limit", "9999999TB", "The var memory_limit is '9999999TB'; write it like 4GB."),
+    *(
+        ("events_relation", value, f"The var events_relation is '{value}'; write the name of a model, or of a source like shop.events.")
+        for value in [5, "", ".", "shop.", "a.b.c", ["events"], False]
+    ),
+    *(
+        ("settings_folder", value, f"The var settings_folder is '{value}'; write the path of a folder.")
+        for value in [5, "", ["settings"]]
+    ),
     ("event_format", ["segment"], "The var event_format is '['segment']', which is none of amplitude, clevertap, ga4, mixpanel, moengage, posthog, rudderstack, segment, snowplow."),
     *(
         ("event_columns", value, f"The var event_columns is '{value}'; {NO_MAPPING}")
