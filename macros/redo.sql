@@ -59,10 +59,22 @@
                 redone_users.user_number = session_key >> 32
                 and redone_users.first_session_key <= session_key
         )
+    {%- elif redone_by in ('session_or_patterns', 'session_or_drop_risk', 'user_or_patterns') -%}
+        {%- set whose, fit = redone_by.split('_or_') -%}
+        {%- set condition = is_redone({'session': 'session', 'user': 'user_number'}[whose]) -%}
+        {{ 'true' if is_fitted_anew(fit) else condition }}
     {%- else -%}
         {{ exceptions.raise_compiler_error("redone_by is '" ~ redone_by ~ "', which macros/redo.sql does not know.") }}
     {%- endif -%}
 {%- endmacro %}
+
+{# Did this build fit the patterns, or the drop risk, anew? Then whatever was made by the earlier fit
+   is made again. #}
+{% macro is_fitted_anew(what) %}
+    {% set fit = ref({'patterns': 'int_pattern_fit', 'drop_risk': 'int_drop_risk_fit'}[what]) %}
+    {% if not is_incremental_build() %}{{ return(true) }}{% endif %}
+    {{ return(run_query('select build_number = ' ~ number_of_this_build() ~ ' from ' ~ fit)[0][0]) }}
+{% endmacro %}
 
 {# an import of rows that this build made, of a table that says so of each. They lie together at
    the end of it, so that DuckDB reads hardly any others; finding them by their sessions would read

@@ -135,3 +135,16 @@
 {% macro errors_to_limit(t, skewness, side) -%}
     greatest({{ t }} + ({{ side }}) * {{ skewness }} * ({{ t }} * {{ t }} - 1) / 6, {{ t }} / 2)
 {%- endmacro %}
+
+{# The part, 1.., of a row at this place among so many, as ntile gives it: parts of one size, the
+   first ones larger by one where it does not come out even. #}
+{% macro part_of_place(place, count, parts) -%}
+    {%- set size = 'floor(' ~ count ~ ' / ' ~ parts ~ ')' -%}
+    {%- set count_larger = 'mod(' ~ count ~ ', ' ~ parts ~ ')' -%}
+    case
+        when {{ place }} <= {{ count_larger }} * ({{ size }} + 1)
+            then floor(({{ place }} - 1) / ({{ size }} + 1)) + 1
+        else
+            floor(({{ place }} - 1 - {{ count_larger }}) / {{ size }}) + 1
+    end
+{%- endmacro %}

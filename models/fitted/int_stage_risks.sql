@@ -1,13 +1,28 @@
-{# a view: of all stages ever reached, few are asked for #}
-{{ config(materialized='view') }}
+{{ config(materialized='incremental', redone_by='session_or_drop_risk') }}
 
 {# The drop risk of a session when it reached a stage, from the table of coefficients;
-   terms are added in one order, so that the last digit is the same on any machine. #}
+   terms are added in one order, so that the last digit is the same on any machine. Only
+   of those it is asked of: open sessions, and those that the backtest is about. #}
 with
 
 stage_moments as (
 
     select * from {{ ref('int_stage_moments') }}
+    {{ only_redone('session_or_drop_risk') }}
+
+),
+
+sessions as (
+
+    select * from {{ ref('int_sessions__aggregated') }}
+    {{ only_redone('session_or_drop_risk') }}
+
+),
+
+outcomes as (
+
+    select * from {{ ref('int_sessions__outcomes') }}
+    {{ only_redone('session_or_drop_risk') }}
 
 ),
 
@@ -29,7 +44,8 @@ stage_terms as (
         {{ fitted_number(name, 'number', 'center') }} as {{ name }}_center,
         {{ fitted_number(name, 'number', 'scale') }} as {{ name }}_scale,
         {% endfor %}
-        max(case when term = 'intercept' then coefficient end) as intercept
+        max(case when term = 'intercept' then coefficient end) as intercept,
+        max(trained_until) as trained_until
     from drop_risk_terms
     group by stage_order
 
@@ -50,6 +66,8 @@ moments_scaled as (
         stage_moments.session_key,
         stage_moments.stage_order,
         stage_moments.reached_at,
+        sessions.session_id,
+        outcomes.outcome,
         {% for name in risk_categories() %}
         stage_moments.{{ name }},
         {% endfor %}
@@ -62,6 +80,13 @@ moments_scaled as (
     from stage_moments
     inner join stage_terms
         on stage_moments.stage_order = stage_terms.stage_order
+    inner join sessions
+        on stage_moments.session_key = sessions.session_key
+    inner join outcomes
+        on stage_moments.session_key = outcomes.session_key
+    where
+        sessions.session_started_at >= stage_terms.trained_until
+        or outcomes.outcome = 'open'
 
 ),
 
@@ -69,6 +94,8 @@ moments_scored as (
 
     select
         moments_scaled.session_key,
+        moments_scaled.session_id,
+        moments_scaled.outcome,
         moments_scaled.stage_order,
         moments_scaled.reached_at,
         {{ risk_score('moments_scaled') }} as score
@@ -85,6 +112,8 @@ moments_scored as (
 
 select
     session_key,
+    session_id,
+    outcome,
     stage_order,
     reached_at,
     round(1 / (1 + exp(0 - score)), 6) as drop_risk

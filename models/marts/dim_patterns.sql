@@ -12,24 +12,6 @@ session_patterns as (
 
 ),
 
-sessions as (
-
-    select * from {{ ref('int_sessions') }}
-
-),
-
-outcomes as (
-
-    select * from {{ ref('int_sessions__outcomes') }}
-
-),
-
-session_stages as (
-
-    select * from {{ ref('int_session_stages') }}
-
-),
-
 funnel_stages as (
 
     select * from {{ ref('stg_settings__funnel_stages') }}
@@ -58,52 +40,6 @@ patterns_named as (
 
 ),
 
-{# what a session did, told by the stages it reached, of whatever funnel #}
-stages_in_order as (
-
-    select
-        session_stages.session_key,
-        {{ joined_in_order(
-            'funnel_stages.stage_label',
-            'session_stages.event_number, session_stages.funnel, '
-            ~ 'session_stages.stage_order',
-            ' → '
-        ) }} as stage_path
-    from session_stages
-    inner join funnel_stages
-        on
-            session_stages.funnel = funnel_stages.funnel
-            and session_stages.stage_order = funnel_stages.stage_order
-    group by session_stages.session_key
-
-),
-
-sessions_told as (
-
-    select
-        session_patterns.pattern_id,
-        sessions.outcome,
-        sessions.is_bounce,
-        sessions.duration_seconds,
-        outcomes.furthest_funnel,
-        outcomes.furthest_stage_order,
-        sessions.last_event_code,
-        concat_ws(
-            ' → ',
-            coalesce(sessions.starters[1], '(unmarked)'),
-            stages_in_order.stage_path,
-            case when sessions.outcome = 'dropped' then 'leaves' end
-        ) as told_path
-    from session_patterns
-    inner join sessions
-        on session_patterns.session_key = sessions.session_key
-    inner join outcomes
-        on session_patterns.session_key = outcomes.session_key
-    left join stages_in_order
-        on session_patterns.session_key = stages_in_order.session_key
-
-),
-
 patterns_counted as (
 
     select
@@ -114,7 +50,7 @@ patterns_counted as (
         count(case when is_bounce then 1 end) as count_bounces,
         {{ sum_of_seconds('duration_seconds', "outcome != 'open'") }}
             as duration_seconds
-    from sessions_told
+    from session_patterns
     group by pattern_id
 
 ),
@@ -125,7 +61,7 @@ paths_counted as (
         pattern_id,
         told_path,
         count(*) as count_sessions
-    from sessions_told
+    from session_patterns
     where outcome != 'open'
     group by pattern_id, told_path
 
@@ -146,16 +82,16 @@ typical_paths as (
 stages_counted as (
 
     select
-        sessions_told.pattern_id,
+        session_patterns.pattern_id,
         funnel_stages.stage_label,
         count(*) as count_sessions
-    from sessions_told
+    from session_patterns
     left join funnel_stages
         on
-            sessions_told.furthest_funnel = funnel_stages.funnel
-            and sessions_told.furthest_stage_order = funnel_stages.stage_order
-    where sessions_told.outcome != 'open'
-    group by sessions_told.pattern_id, funnel_stages.stage_label
+            session_patterns.furthest_funnel = funnel_stages.funnel
+            and session_patterns.furthest_stage_order = funnel_stages.stage_order
+    where session_patterns.outcome != 'open'
+    group by session_patterns.pattern_id, funnel_stages.stage_label
 
 ),
 
@@ -174,16 +110,16 @@ typical_stages as (
 end_events_counted as (
 
     select
-        sessions_told.pattern_id,
+        session_patterns.pattern_id,
         event_types.label,
         count(*) as count_sessions
-    from sessions_told
+    from session_patterns
     inner join event_roles
-        on sessions_told.last_event_code = event_roles.event_code
+        on session_patterns.last_event_code = event_roles.event_code
     inner join event_types
         on event_roles.event_name = event_types.event_name
-    where sessions_told.outcome != 'open'
-    group by sessions_told.pattern_id, event_types.label
+    where session_patterns.outcome != 'open'
+    group by session_patterns.pattern_id, event_types.label
 
 ),
 

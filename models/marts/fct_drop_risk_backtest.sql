@@ -8,12 +8,6 @@ stage_risks as (
 
 ),
 
-stage_outcomes as (
-
-    select * from {{ ref('int_stage_outcomes') }}
-
-),
-
 fitted_drop_risk as (
 
     select * from {{ ref('fitted_drop_risk') }}
@@ -43,34 +37,50 @@ stage_fits as (
 later_sessions as (
 
     select
-        stage_outcomes.session_id,
-        stage_outcomes.stage_order,
-        stage_outcomes.is_dropped,
-        cast(round(stage_risks.drop_risk * 1000000) as bigint) as risk_millionths
-    from stage_outcomes
-    inner join stage_risks
-        on
-            stage_outcomes.session_key = stage_risks.session_key
-            and stage_outcomes.stage_order = stage_risks.stage_order
-    inner join stage_fits
-        on stage_outcomes.stage_order = stage_fits.stage_order
-    where stage_outcomes.session_started_at >= stage_fits.trained_until
+        session_id,
+        stage_order,
+        case when outcome = 'dropped' then 1 else 0 end as is_dropped,
+        cast(round(drop_risk * 1000000) as bigint) as risk_millionths
+    from stage_risks
+    where outcome != 'open'
 
 ),
 
-sessions_ranked as (
+{# many sessions have the same risk: what holds for them all needs no look at each #}
+risks_counted as (
+
+    select
+        stage_order,
+        risk_millionths,
+        count(*) as count_sessions,
+        sum(is_dropped) as count_dropped
+    from later_sessions
+    group by stage_order, risk_millionths
+
+),
+
+risks_ranked as (
 
     select
         *,
-        rank() over (partition by stage_order order by risk_millionths) as lowest_rank,
-        count(*) over (
-            partition by stage_order, risk_millionths
-        ) as count_of_this_risk,
-        ntile(10) over (
+        sum(count_sessions) over (
             partition by stage_order
-            order by risk_millionths, session_id
-        ) as bin
-    from later_sessions
+            order by risk_millionths
+            rows between unbounded preceding and current row
+        ) - count_sessions as count_lower,
+        sum(count_sessions) over (partition by stage_order) as count_tested
+    from risks_counted
+
+),
+
+risks_with_bins as (
+
+    select
+        *,
+        {{ part_of_place('count_lower + 1', 'count_tested', 10) }} as first_bin,
+        {{ part_of_place('count_lower + count_sessions', 'count_tested', 10) }}
+            as last_bin
+    from risks_ranked
 
 ),
 
@@ -80,15 +90,17 @@ stages_summed as (
 
     select
         stage_order,
-        count(*) as count_tested,
-        sum(is_dropped) as count_dropped,
-        sum(is_dropped * (2 * lowest_rank + count_of_this_risk - 1))
+        max(count_tested) as count_tested,
+        sum(count_dropped) as count_dropped,
+        sum(count_dropped * (2 * count_lower + count_sessions + 1))
             as twice_ranks_of_dropped,
         sum(
-            cast(risk_millionths - 1000000 * is_dropped as hugeint)
-            * (risk_millionths - 1000000 * is_dropped)
+            (count_sessions - count_dropped)
+            * cast(risk_millionths as hugeint) * risk_millionths
+            + count_dropped
+            * cast(1000000 - risk_millionths as hugeint) * (1000000 - risk_millionths)
         ) as squared_errors
-    from sessions_ranked
+    from risks_with_bins
     group by stage_order
 
 ),
@@ -97,7 +109,7 @@ stages_measured as (
 
     select
         stages_summed.stage_order,
-        stages_summed.count_tested,
+        cast(stages_summed.count_tested as bigint) as count_tested,
         cast(
             stages_summed.twice_ranks_of_dropped
             - stages_summed.count_dropped * (stages_summed.count_dropped + 1)
@@ -125,15 +137,59 @@ stages_measured as (
 
 ),
 
+{# where the border of two bins is among sessions of one risk, they are told apart by
+   session_id #}
+sessions_at_borders as (
+
+    select
+        later_sessions.stage_order,
+        later_sessions.risk_millionths,
+        later_sessions.is_dropped,
+        risks_with_bins.count_tested,
+        risks_with_bins.count_lower + row_number() over (
+            partition by later_sessions.stage_order, later_sessions.risk_millionths
+            order by later_sessions.session_id
+        ) as place
+    from later_sessions
+    inner join risks_with_bins
+        on
+            later_sessions.stage_order = risks_with_bins.stage_order
+            and later_sessions.risk_millionths = risks_with_bins.risk_millionths
+    where risks_with_bins.first_bin < risks_with_bins.last_bin
+
+),
+
+parts_of_bins as (
+
+    select
+        stage_order,
+        first_bin as bin,
+        risk_millionths,
+        count_sessions,
+        count_dropped
+    from risks_with_bins
+    where first_bin = last_bin
+    union all
+    select
+        stage_order,
+        {{ part_of_place('place', 'count_tested', 10) }} as bin,
+        risk_millionths,
+        1 as count_sessions,
+        is_dropped as count_dropped
+    from sessions_at_borders
+
+),
+
 bins_counted as (
 
     select
         stage_order,
         bin,
-        count(*) as count_sessions,
-        cast(sum(risk_millionths) as double) / 1000000 / count(*) as mean_predicted,
-        {{ ratio('sum(is_dropped)', 'count(*)') }} as observed_rate
-    from sessions_ranked
+        cast(sum(count_sessions) as bigint) as count_sessions,
+        cast(sum(risk_millionths * count_sessions) as double) / 1000000
+        / sum(count_sessions) as mean_predicted,
+        {{ ratio('sum(count_dropped)', 'sum(count_sessions)') }} as observed_rate
+    from parts_of_bins
     group by stage_order, bin
 
 ),

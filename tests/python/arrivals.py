@@ -69,7 +69,12 @@ def arrivals(draw, count_histories=10, max_users=4, max_events=16, max_batches=4
         states,
         alike.settings,
         [
-            {**alike.vars, "build_clock": f"{BUILD_CLOCK + draw(clocks)}"}
+            {
+                **alike.vars,
+                "build_clock": f"{BUILD_CLOCK + draw(clocks)}",
+                # what is made by a fit is made again where the fit is another
+                "refit": draw(st.sampled_from([False, False, True])),
+            }
             for _ in range(count_batches)
         ],
     )

@@ -304,6 +304,8 @@ JOURNEY = (
     "bus_search", "bus_result", "Buslist_bus_selection", "select_seat", "select_seat",
     "booking_confirmation", "payment_page", "payment_success", "ticket_view",
 )  # fmt: skip
+# later than what the demo's coefficients were fitted on: earlier sessions are not scored
+CUT_ON = "2026-02-14"
 # what may come after the cut instead: other names, other places, sooner or later, or nothing
 TAILS = (
     [],
@@ -324,7 +326,7 @@ def write_cut_journeys(path, tails):
                 kept = [
                     (name, "" if i == 0 else "android", 20) for i, name in enumerate(JOURNEY[:cut])
                 ]
-                at = pd.Timestamp("2026-01-12 10:00:00")
+                at = pd.Timestamp(f"{CUT_ON} 10:00:00")
                 for place, (name, platform, seconds) in enumerate([*kept, *tail]):
                     at += pd.Timedelta(seconds=seconds)
                     user = f"{number}-{cut}"
@@ -355,12 +357,12 @@ def test_what_happens_after_the_cut_changes_no_score(tmp_path, window):
             seeds=tmp_path / "seeds",
         )
         assert build.success, build.output[-3000:]
-        rows = build.rows("""
+        rows = build.rows(f"""
             select users.user_id, risks.stage_order, risks.reached_at, risks.drop_risk
             from fitted.int_stage_risks as risks
             inner join staging.base_app__users as users
                 on risks.session_key >> 32 = users.user_number
-            where risks.reached_at <= timestamp '2026-01-12 10:00:00'
+            where risks.reached_at <= timestamp '{CUT_ON} 10:00:00'
                 + interval 20 seconds * cast(split_part(users.user_id, '-', 2) as integer)
         """)
         scores.append({(row["user_id"], row["stage_order"]): row["drop_risk"] for row in rows})
