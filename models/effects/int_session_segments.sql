@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', redone_by='session_or_patterns') }}
+
 {# What was known of a session when it began, by which leaks are told apart. The pattern
    is that of the user's session before: its own is known only when it is over. #}
 with
@@ -5,6 +7,7 @@ with
 sessions as (
 
     select * from {{ ref('int_sessions') }}
+    {{ only_redone('session_or_patterns') }}
 
 ),
 
@@ -14,9 +17,19 @@ session_patterns as (
 
 ),
 
-patterns as (
+fitted_patterns as (
 
-    select * from {{ ref('dim_patterns') }}
+    select * from {{ ref('fitted_patterns') }}
+
+),
+
+patterns_named as (
+
+    select distinct
+        pattern_id,
+        pattern_name
+    from fitted_patterns
+    where is_chosen
 
 ),
 
@@ -31,14 +44,14 @@ sessions_segmented as (
         sessions.city,
         {{ user_type('sessions.user_session_number') }} as user_type,
         {{ hours_band('sessions.session_started_at') }} as hour_of_day,
-        coalesce(patterns.pattern_name, '(first session)') as previous_pattern
+        coalesce(patterns_named.pattern_name, '(first session)') as previous_pattern
     from sessions
     left join session_patterns
         on
             sessions.session_key - 1 = session_patterns.session_key
             and sessions.user_session_number > 1
-    left join patterns
-        on session_patterns.pattern_id = patterns.pattern_id
+    left join patterns_named
+        on session_patterns.pattern_id = patterns_named.pattern_id
     where sessions.outcome != 'open'
 
 )

@@ -9,19 +9,6 @@ user_steps as (
 
 ),
 
-{# of a user: all sessions that came to the stage, whatever their segment #}
-user_steps_beside_all as (
-
-    select
-        *,
-        sum(count_reached) over of_user as all_reached,
-        sum(count_went_on) over of_user as all_went_on
-    from user_steps
-    window
-        of_user as (partition by funnel, stage_order, segment, user_number)
-
-),
-
 steps_summed as (
 
     select
@@ -40,7 +27,7 @@ steps_summed as (
         sum(count_went_on * all_reached) as went_on_times_all,
         sum(count_reached * all_went_on) as reached_times_all_went_on,
         sum(count_went_on * all_went_on) as went_on_times_all_went_on
-    from user_steps_beside_all
+    from user_steps
     group by
         funnel,
         stage_order,

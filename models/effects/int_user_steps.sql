@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', redone_by='user_or_patterns') }}
+
 {# How often each user came to a stage and went on to the next, in every segment of the
    sessions; the errors of a leak are by user. Stage 0 is the start of a session. #}
 with
@@ -5,6 +7,7 @@ with
 session_segments as (
 
     select * from {{ ref('int_session_segments') }}
+    {{ only_redone('user_or_patterns') }}
 
 ),
 
@@ -84,6 +87,19 @@ user_steps as (
         segment_value,
         user_number
 
+),
+
+{# of a user: all sessions that came to the stage, whatever their segment #}
+user_steps_beside_all as (
+
+    select
+        *,
+        cast(sum(count_reached) over of_user as bigint) as all_reached,
+        cast(sum(count_went_on) over of_user as bigint) as all_went_on
+    from user_steps
+    window
+        of_user as (partition by funnel, stage_order, segment, user_number)
+
 )
 
-select * from user_steps
+select * from user_steps_beside_all
