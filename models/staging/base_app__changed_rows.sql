@@ -15,6 +15,13 @@ accepted_rows as (
 
 ),
 
+{# once more: DuckDB would write out a table that is read twice by one name #}
+rows_of_people as (
+
+    select * from {{ ref('base_app__accepted_rows') }}
+
+),
+
 repeated_rows as (
 
     select * from {{ ref('base_app__repeated_rows') }}
@@ -60,7 +67,7 @@ touched_rows as (
         event_code,
         event_at,
         received_at
-    from accepted_rows
+    from rows_of_people
     where
         user_number in (
             select people.user_number from people

@@ -8,6 +8,13 @@ accepted_rows as (
 
 ),
 
+{# DuckDB would write out all columns of a table that is read twice by one name #}
+ids_of_rows as (
+
+    select * from {{ ref('base_app__accepted_rows') }}
+
+),
+
 files as (
 
     select * from {{ ref('base_app__files') }}
@@ -17,10 +24,10 @@ files as (
 suspect_ids as (
 
     {% if is_incremental_build() %}
-    select accepted_rows.event_uuid
-    from accepted_rows
+    select ids_of_rows.event_uuid
+    from ids_of_rows
     inner join files
-        on accepted_rows.file_number = files.file_number
+        on ids_of_rows.file_number = files.file_number
     where files.loaded_in_build = {{ this_build_number() }}
     union
     select event_uuid
@@ -28,7 +35,7 @@ suspect_ids as (
     where file_number not in (select file_number from files)
     {% else %}
     select event_uuid
-    from accepted_rows
+    from ids_of_rows
     group by event_uuid
     having count(*) > 1
     {% endif %}
