@@ -1,3 +1,6 @@
+{# a view: the assignment is stored once #}
+{{ config(materialized='view') }}
+
 with
 
 session_patterns as (

@@ -1,9 +1,12 @@
+{{ config(materialized='incremental', redone_by='changed_user') }}
+
 {# Users who did more in one hour of the clock than a person can. #}
 with
 
 staged_rows as (
 
     select * from {{ ref('base_app__staged_rows') }}
+    {{ only_redone('changed_user') }}
 
 ),
 
