@@ -43,22 +43,19 @@
         user_number in (select user_number from {{ ref('base_app__changed_rows') }})
     {%- elif redone_by == 'user_number' -%}
         user_number in (select redone_users.user_number from {{ ref('int_redone_users') }} as redone_users)
+    {%- elif redone_by == 'user_of_session' -%}
+        {{ user_number_of('session_key') }} in (select user_number from {{ ref('int_redone_users') }})
     {%- elif redone_by == 'session_date' -%}
         session_date in (select session_date from {{ ref('int_redone_dates') }})
-    {%- elif redone_by == 'user_session' -%}
-        exists (
-            select 1 from {{ ref('int_redone_users') }} as redone_users
-            where
-                redone_users.redone_user_id = user_id
-                and redone_users.first_session_number <= user_session_number
-        )
+    {%- elif redone_by == 'replaced_session' -%}
+        session_key in (select replaced.session_key from {{ ref('int_replaced_sessions') }} as replaced)
     {%- elif redone_by == 'session' -%}
-        exists (
-            select 1 from {{ ref('int_redone_users') }} as redone_users
-            where
-                redone_users.user_number = session_key >> 32
-                and redone_users.first_session_key <= session_key
-        )
+        session_key in (select redone_sessions.session_key from {{ ref('int_redone_sessions') }} as redone_sessions)
+    {%- elif redone_by == 'shown_session' -%}
+        {{ is_redone('session') }}
+        or user_number not in (select user_number from {{ ref('int_shown_users') }})
+    {%- elif redone_by == 'session_id' -%}
+        session_id in (select redone_sessions.session_id from {{ ref('int_redone_sessions') }} as redone_sessions)
     {%- elif redone_by in ('session_or_patterns', 'session_or_drop_risk', 'user_or_patterns') -%}
         {%- set whose, fit = redone_by.split('_or_') -%}
         {%- set condition = is_redone({'session': 'session', 'user': 'user_number'}[whose]) -%}

@@ -36,6 +36,7 @@ sessions as (
 outcomes as (
 
     select * from {{ ref('int_sessions__outcomes') }}
+    {{ only_redone('user_of_session') }}
 
 ),
 

@@ -1,5 +1,5 @@
-{{ config(materialized='incremental', redone_by='user_session') }}
--- depends_on: {{ ref('int_redone_users') }}
+{{ config(materialized='incremental', redone_by='session_id') }}
+-- depends_on: {{ ref('int_redone_sessions') }}
 
 with
 

@@ -14,21 +14,21 @@ outcomes as (
 
 ),
 
-users as (
+shown_users as (
 
-    select * from {{ ref('base_app__users') }}
+    select * from {{ ref('int_shown_users') }}
+
+),
+
+shown_steps as (
+
+    select * from {{ ref('int_shown_steps') }}
 
 ),
 
 user_timeline as (
 
     select * from {{ ref('int_user_timeline') }}
-
-),
-
-session_events as (
-
-    select * from {{ ref('int_events__sessionized') }}
 
 ),
 
@@ -61,29 +61,6 @@ short_names as (
 
 ),
 
-shown_users as (
-
-    select
-        users.user_number,
-        {{ short_name(display_name('users.user_id')) }} as display_name,
-        row_number() over newest_first as shown_user_number,
-        sum(least(sessions.user_session_number, {{ var('shown_rows_per_user') }}))
-            over newest_first as count_sessions_so_far
-    from sessions
-    inner join users
-        on sessions.user_number = users.user_number
-    where sessions.is_last_of_user
-    window
-        newest_first as (
-            order by sessions.session_started_at desc, users.user_id asc
-            rows between unbounded preceding and current row
-        )
-    qualify
-        shown_user_number <= {{ var('shown_users') }}
-        and count_sessions_so_far <= {{ var('shown_sessions') }}
-
-),
-
 {# users first: numbering the rows of all would cost more than all the rest #}
 rows_of_shown_users as (
 
@@ -113,59 +90,6 @@ shown_rows as (
 
 ),
 
-{# from the paths, so that only the events that begin a step are looked at #}
-shown_steps as (
-
-    select
-        sessions.session_key,
-        sessions.session_started_at,
-        sessions.count_actions,
-        sessions.path_codes,
-        generate_subscripts(sessions.path_codes, 1) as step_number,
-        unnest(sessions.path_codes) as path_code
-    from sessions
-    inner join shown_rows
-        on sessions.session_key = shown_rows.session_key
-
-),
-
-steps_named as (
-
-    select
-        shown_steps.session_key,
-        shown_steps.step_number,
-        short_names.event_short_name,
-        {{ path_repeats(
-            'shown_steps.path_codes', 'shown_steps.step_number', 'shown_steps.count_actions'
-        ) }} as count_repeats,
-        round({{ seconds_between(
-            'shown_steps.session_started_at', 'session_events.event_at'
-        ) }}, 1) as seconds_after_start
-    from shown_steps
-    inner join session_events
-        on
-            shown_steps.session_key = session_events.session_key
-            and {{ action_number_of('shown_steps.path_code') }}
-            = session_events.action_number
-    inner join short_names
-        on {{ event_code_of('shown_steps.path_code') }} = short_names.event_code
-
-),
-
-steps_listed as (
-
-    select
-        session_key,
-        count(*) as count_path_steps,
-        {{ json_list(
-            ['event_short_name', 'count_repeats', 'seconds_after_start'],
-            'step_number', 'step_number <= ' ~ var('shown_steps_per_session')
-        ) }} as path_steps
-    from steps_named
-    group by session_key
-
-),
-
 rows_described as (
 
     select
@@ -190,8 +114,8 @@ rows_described as (
         sessions.platform,
         outcomes.is_bounce,
         shown_rows.ambient_summary,
-        steps_listed.count_path_steps,
-        steps_listed.path_steps
+        shown_steps.count_path_steps,
+        shown_steps.path_steps
     from shown_rows
     left join sessions
         on shown_rows.session_key = sessions.session_key
@@ -203,8 +127,8 @@ rows_described as (
         on
             outcomes.furthest_funnel = funnel_stages.funnel
             and outcomes.furthest_stage_order = funnel_stages.stage_order
-    left join steps_listed
-        on shown_rows.session_key = steps_listed.session_key
+    left join shown_steps
+        on shown_rows.session_key = shown_steps.session_key
 
 )
 

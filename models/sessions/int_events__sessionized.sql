@@ -1,4 +1,5 @@
-{{ config(materialized='incremental', redone_by='session') }}
+{{ config(materialized='incremental', redone_by='replaced_session') }}
+-- depends_on: {{ ref('int_replaced_sessions') }}
 
 {# The one place that decides what a session is. A system event opens a session; silence
    is only the fallback. "Action" is a starter or a step: what can open or be joined.

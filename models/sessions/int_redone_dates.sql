@@ -1,24 +1,16 @@
 {# Dates of the sessions that this build redid, as they were and as they are. #}
 with
 
-replaced_sessions as (
-
-    select * from {{ ref('int_replaced_sessions') }}
-
-),
-
 redone_sessions as (
 
-    select * from {{ ref('int_sessions__aggregated') }}
-    {{ only_redone('session') }}
+    select * from {{ ref('int_redone_sessions') }}
 
 ),
 
 redone_dates as (
 
-    select session_date from replaced_sessions
-    union
-    select session_date from redone_sessions
+    select distinct session_date
+    from redone_sessions
 
 )
 

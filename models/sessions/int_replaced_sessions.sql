@@ -12,6 +12,7 @@ replaced_sessions as (
 
     {% if is_incremental_build() %}
     select
+        sessions_before.session_key,
         sessions_before.session_id,
         sessions_before.user_number,
         sessions_before.session_date,
@@ -28,6 +29,7 @@ replaced_sessions as (
             and sessions_before.session_key >= redone_users.first_session_key
     {% else %}
     select
+        cast(null as bigint) as session_key,
         cast(null as varchar) as session_id,
         user_number,
         cast(null as date) as session_date,

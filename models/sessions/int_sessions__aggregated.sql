@@ -1,6 +1,5 @@
-{{ config(materialized='incremental', redone_by='session') }}
+{{ config(materialized='incremental', redone_by='replaced_session') }}
 -- depends_on: {{ ref('int_replaced_sessions') }}
--- depends_on: {{ ref('int_redone_users') }}
 
 {# What a session's events say of it, before it is known how it ended. #}
 with
