@@ -63,6 +63,8 @@ REFERENCE = {
     "models/metrics/_metrics.yml": "reference/metrics.md",
     "dbt_project.yml": "reference/vars.md",
 }
+# folders that tools write
+MADE = {"__pycache__", "build", "logs", "node_modules", "target"}
 LANGUAGES = {".sql": "sql", ".yml": "yaml", ".py": "python", ".csv": "text", ".toml": "toml"}
 
 FENCE = re.compile(r"^(`{3,})(\w*)\n(.*?)^\1\n", re.MULTILINE | re.DOTALL)
@@ -365,7 +367,22 @@ def place_of(target: str) -> str | None:
         return target
     if target.startswith("docs/"):
         return target.removeprefix("docs/")
-    return f"source/{target}.md" if (ROOT / target).is_file() else None
+    return f"source/{target}.md" if (ROOT / target).exists() else None
+
+
+def source_page(path: str) -> str:
+    """The text of a file of the repository, or what lies in one of its folders."""
+    files = [ROOT / path]
+    if files[0].is_dir():
+        files = sorted(file for file in files[0].rglob("*") if file.suffix in LANGUAGES)
+        files = [file for file in files if not MADE & set(file.relative_to(ROOT).parts)]
+    lines = ["---", "search: {exclude: true}", "---", f"# {path}", ""]
+    for file in files:
+        if len(files) > 1:
+            lines += [f"## {file.relative_to(ROOT / path).as_posix()}", ""]
+        language = LANGUAGES.get(file.suffix, "text")
+        lines.append(fenced(file.read_text(encoding="utf-8"), language))
+    return "\n".join(lines)
 
 
 def outside_fences(text: str) -> list[str]:
@@ -424,10 +441,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         for target in linked(place, text):
             there = place_of(target) or ""
             path = there.removeprefix("source/").removesuffix(".md")
-            if there.startswith("source/") and there not in pages and (ROOT / path).is_file():
-                code = (ROOT / path).read_text(encoding="utf-8")
-                block = fenced(code, LANGUAGES.get(Path(path).suffix, "text"))
-                pages[there] = f"---\nsearch: {{exclude: true}}\n---\n# {path}\n\n{block}"
+            if there.startswith("source/") and there not in pages and (ROOT / path).exists():
+                pages[there] = source_page(path)
     for place, text in pages.items():
         old = files.get_file_from_path(place)
         if old:
