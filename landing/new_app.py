@@ -1161,9 +1161,9 @@ def new_app(name: str, pattern: str, out: Path) -> str:
     told = f"Recognised the event format {recognised.name}.\n" if recognised else ""
     return f"""{told}{events}{sample}; names by role: {counts}.
 The funnel: {" > ".join(shown(stage, 40) for stage, _ in funnel.stages)}.
-All of this is guessed: {out}/GUESSES.md says why, and what to check first. Then build:
+All of this is guessed: {out}/GUESSES.md says why, and what to check first. Then:
 
-  make build DROPOFF_EVENTS={shlex.quote(pattern.replace("$", "$$"))} DROPOFF_SEEDS={path} \\
+  make run DROPOFF_EVENTS={shlex.quote(pattern.replace("$", "$$"))} DROPOFF_SEEDS={path} \\
     DROPOFF_WAREHOUSE={name}.duckdb VARS="$(cat {path}/vars.yml)\""""
 
 
