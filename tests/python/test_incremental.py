@@ -9,7 +9,7 @@ import sys
 import duckdb
 import pytest
 from arrivals import arrivals
-from conftest import DEMO_EVENTS, ROOT, SETTINGS, run_dbt
+from conftest import DEMO_EVENTS, ROOT, SETTINGS, build_step, run_dbt
 from hypothesis import HealthCheck, Phase, given, settings
 from warehouses import build_in_place, differences, fitted_alone
 
@@ -56,6 +56,33 @@ def test_batch_by_batch_equals_at_once(tmp_path_factory, arrival):
         assert last_build(incremental) == (number > 0, True)
         assert differences(incremental, full) == {}, number
     shutil.rmtree(folder)
+
+
+@pytest.mark.slow
+def test_a_changed_macro_is_another_project(tmp_path):
+    """A build after it does everything anew; after no change the fingerprint is the same."""
+    for name in ("dbt_project.yml", "profiles.yml"):
+        shutil.copy(ROOT / name, tmp_path)
+    for name in ("macros", "models", "seeds", "tests/generic"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+
+    def fingerprint():
+        done = subprocess.run(
+            [build_step.DBT, "-q", "compile", "--inline", "{{ project_fingerprint() }}"],
+            cwd=tmp_path,
+            env={name: value for name, value in os.environ.items() if name not in SETTINGS},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout[-2000:]
+        return done.stdout.split()[-1]
+
+    before = fingerprint()
+    assert len(before) == 32
+    assert fingerprint() == before
+    with (tmp_path / "macros" / "times.sql").open("a") as macros:
+        macros.write("{# another rule #}\n")
+    assert fingerprint() != before
 
 
 def start(app, *command):
