@@ -122,7 +122,15 @@ def test_the_marts_are_where_and_as_the_consumer_says(shop):
     assert ("analytics_dropoff_staging", "builds") in made
     assert {schema for schema, _ in made} == {"raw", "analytics", "analytics_reporting"} | {
         f"analytics_{name}"
-        for name in ("dropoff_staging", "sessions", "fitted", "effects", "active", "journeys")
+        for name in (
+            "dropoff_staging",
+            "sessions",
+            "fitted",
+            "effects",
+            "active",
+            "metrics",
+            "journeys",
+        )
     }
 
 
