@@ -31,7 +31,7 @@ fits as (
 
 fits_before as (
 
-    select * from {{ before_this_build('fitted', 'int_drop_risk_fit') }}
+    select * from {{ before_this_build('int_drop_risk_fit') }}
 
 ),
 

@@ -29,7 +29,7 @@ fits as (
 
 fits_before as (
 
-    select * from {{ before_this_build('fitted', 'int_pattern_fit') }}
+    select * from {{ before_this_build('int_pattern_fit') }}
 
 ),
 
