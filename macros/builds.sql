@@ -12,7 +12,7 @@
 {% macro relation_of(model_name) %}
     {% set node = (graph.get('nodes') or {}).get('model.dropoff.' ~ model_name) if execute else none %}
     {{ return(api.Relation.create(
-        database=node.database if node else target.database,
+        database=(node.database if node else target.database) or none,
         schema=node.schema if node else 'staging',
         identifier=node.alias if node else model_name
     )) }}
@@ -24,10 +24,9 @@
         {% do run_query(
             'create table if not exists ' ~ builds_relation() ~ ' ('
             ~ 'build_number integer, is_incremental boolean, is_finished boolean, '
-            ~ 'build_clock timestamp, fingerprint varchar, refits boolean)'
+            ~ 'build_clock timestamp, fingerprint string, refits boolean)'
         ) %}
-        {# of a version that fitted nothing #}
-        {% do run_query('alter table ' ~ builds_relation() ~ ' add column if not exists refits boolean') %}
+        {% do complete_builds() %}
         {% set query %}
             insert into {{ builds_relation() }}
             select
@@ -50,9 +49,44 @@
         {% set built = results | selectattr('status', 'equalto', 'success') | map(attribute='node.unique_id') | list %}
         {% set missing = project_models() | map(attribute='unique_id') | reject('in', built) | list %}
         {% if not missing %}
-            {% do run_query('update ' ~ builds_relation() ~ ' set is_finished = true where build_number = (select max(build_number) from ' ~ builds_relation() ~ ')') %}
+            {% do finish_build() %}
         {% endif %}
     {% endif %}
+{% endmacro %}
+
+{# of a version that fitted nothing #}
+{% macro complete_builds() %}
+    {{ return(adapter.dispatch('complete_builds')()) }}
+{% endmacro %}
+
+{% macro duckdb__complete_builds() %}
+    {% do run_query('alter table ' ~ builds_relation() ~ ' add column if not exists refits boolean') %}
+{% endmacro %}
+
+{% macro spark__complete_builds() %}
+{% endmacro %}
+
+{% macro finish_build() %}
+    {{ return(adapter.dispatch('finish_build')()) }}
+{% endmacro %}
+
+{% macro duckdb__finish_build() %}
+    {% do run_query('update ' ~ builds_relation() ~ ' set is_finished = true where build_number = (select max(build_number) from ' ~ builds_relation() ~ ')') %}
+{% endmacro %}
+
+{# a table of parquet files is not updated, but made anew #}
+{% macro spark__finish_build() %}
+    {% set rows %}
+        select
+            build_number,
+            is_incremental,
+            is_finished or build_number = {{ this_build_number() }} as is_finished,
+            build_clock,
+            fingerprint,
+            refits
+        from {{ builds_relation() }}
+    {% endset %}
+    {% do replace_table(builds_relation(), rows) %}
 {% endmacro %}
 
 {# a run of some models that does not look at the landing zone again does once more what the
@@ -72,10 +106,20 @@
     {% for node in project_models() | sort(attribute='unique_id') %}
         {% do parts.append(node.unique_id ~ '=' ~ node.checksum.checksum) %}
     {% endfor %}
+    {% do parts.append(files_and_version()) %}
+    {{ return(local_md5(parts | join('\n'))) }}
+{% endmacro %}
+
+{# the settings and the macros as one text, and the engine's version. dbt works in the folder of the
+   project that it runs #}
+{% macro files_and_version() %}
     {% set packages = env_var('DBT_PACKAGES_INSTALL_PATH', 'dbt_packages') %}
     {% set folder = '' if project_name == 'dropoff' else packages ~ '/dropoff/' %}
-    {# dbt works in the folder of the project that it runs #}
-    {% set own_macros = name_as_pattern(folder) ~ 'macros/*.sql' %}
+    {{ return(adapter.dispatch('files_and_version')(folder ~ 'macros')) }}
+{% endmacro %}
+
+{% macro duckdb__files_and_version(macros_folder) %}
+    {% set own_macros = name_as_pattern(macros_folder) ~ '/*.sql' %}
     {% set query %}
         select version() || coalesce(string_agg(filename || content, '' order by filename), '')
         from read_text([
@@ -83,13 +127,24 @@
             {{ sql_text(own_macros) }}
         ])
     {% endset %}
-    {% if run_query('select 1 from glob(' ~ sql_text(own_macros) ~ ')') | length %}
-        {% do parts.append(run_query(query)[0][0]) %}
-    {% else %}
-        {# packages lie elsewhere: nobody knows whether a macro changed #}
-        {% do parts.append(invocation_id) %}
-    {% endif %}
-    {{ return(local_md5(parts | join('\n'))) }}
+    {# packages lie elsewhere: nobody knows whether a macro changed #}
+    {% set are_there = run_query('select 1 from glob(' ~ sql_text(own_macros) ~ ')') | length %}
+    {{ return(run_query(query)[0][0] if are_there else invocation_id) }}
+{% endmacro %}
+
+{% macro spark__files_and_version(macros_folder) %}
+    {% set names = [name_as_pattern(absolute_path(macros_folder))[1:] ~ '/*.sql'] %}
+    {% for name in settings_files() %}{% do names.append(name_as_pattern(absolute_path(settings_path(name)))[1:]) %}{% endfor %}
+    {% set query %}
+        select version() || listagg(path || string(content), '') within group (order by path)
+        from binaryFile.`/{{ '{' ~ names | join(',') ~ '}' }}`
+    {% endset %}
+    {{ return(run_query(query)[0][0]) }}
+{% endmacro %}
+
+{# Spark looks for no file in the folder that it was started in; steps/spark.py says where that is #}
+{% macro absolute_path(path) %}
+    {{ return(path if path.startswith('/') else env_var('DROPOFF_PROJECT', '') ~ '/' ~ path) }}
 {% endmacro %}
 
 {% macro project_vars() %}

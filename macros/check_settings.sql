@@ -29,7 +29,17 @@
 {%- endmacro %}
 
 {% macro count_settings_files(name) %}
+    {{ return(adapter.dispatch('count_settings_files')(name)) }}
+{% endmacro %}
+
+{% macro duckdb__count_settings_files(name) %}
     {{ return(run_query('select count(*) from glob(' ~ sql_text(settings_path(name)) ~ ')')[0][0]) }}
+{% endmacro %}
+
+{% macro spark__count_settings_files(name) %}
+    {% set path = absolute_path(settings_path(name)) %}
+    {% set folder = name_as_pattern(path.rpartition('/')[0]) | replace('`', '``') %}
+    {{ return(run_query('select count(*) from binaryFile.`' ~ folder ~ "/*.csv` where endswith(path, '/" ~ name ~ ".csv')")[0][0]) }}
 {% endmacro %}
 
 {# a source whose file may be missing: then its columns without rows #}
@@ -41,7 +51,7 @@
         (
             select
                 {%- for column in settings_columns(name) %}
-                cast(null as varchar) as {{ column }}{{ "," if not loop.last }}
+                cast(null as string) as {{ column }}{{ "," if not loop.last }}
                 {%- endfor %}
             where false
         )
@@ -55,10 +65,29 @@
             {%- do found.append(row[0]) -%}
         {%- endfor -%}
     {%- endif -%}
-    {{ column if found else 'cast(null as varchar)' }}
+    {{ column if found else 'cast(null as string)' }}
 {%- endmacro %}
 
 {% macro check_settings() %}
+    {{ return(adapter.dispatch('check_settings')()) }}
+{% endmacro %}
+
+{# DuckDB has read and checked the files, see check_input; Spark reads them where they lie #}
+{% macro spark__check_settings() %}
+    {% if execute %}
+        {% do run_query('create schema if not exists settings') %}
+        {% set names = settings_files().keys() | list + optional_settings_files().keys() | list %}
+        {% for name in names if count_settings_files(name) %}
+            {% do run_query('drop table if exists settings.' ~ name) %}
+            {% do run_query(
+                'create table settings.' ~ name ~ ' using csv options (path ' ~ sql_text(absolute_path(settings_path(name)))
+                ~ ", header true, multiLine true, quote '\"', escape '\"')"
+            ) %}
+        {% endfor %}
+    {% endif %}
+{% endmacro %}
+
+{% macro duckdb__check_settings() %}
     {% if execute %}
         {% set files = {} %}
         {% for name, columns in settings_files().items() %}
@@ -172,7 +201,7 @@
         select
             cast(null as integer) as line_number
             {%- for column in columns %},
-            cast(null as varchar) as {{ column }}
+            cast(null as string) as {{ column }}
             {%- endfor %}
         where false
         {%- if file.records %}

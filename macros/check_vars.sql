@@ -1,5 +1,24 @@
-{# Vars that mean nothing stop the build at once, with one sentence. #}
+{# What a person can get wrong, before any model runs. DuckDB looks at it, for a build on Spark too:
+   steps/spark.py asks it first. #}
+{% macro check_input() %}
+    {% do check_vars() %}
+    {% do check_landing() %}
+    {% do check_small_zones() %}
+    {% do check_settings() %}
+{% endmacro %}
+
 {% macro check_vars() %}
+    {{ return(adapter.dispatch('check_vars')()) }}
+{% endmacro %}
+
+{% macro spark__check_vars() %}
+    {% if execute and flags.WHICH in ('run', 'build') and not env_var('DROPOFF_PROJECT', '') %}
+        {% do stop('dbt alone runs no Python models on Spark; build with `make build TARGET=spark`.') %}
+    {% endif %}
+{% endmacro %}
+
+{# Vars that mean nothing stop the build at once, with one sentence. #}
+{% macro duckdb__check_vars() %}
     {% if execute %}
         {% set most = 1000000000 %}
         {% set numbers = {
@@ -183,6 +202,13 @@
 {# a folder that is not there or empty is a ledger without assignments; a glob or a file that
    finds nothing is a wrong setting; and so with identities #}
 {% macro check_small_zones() %}
+    {{ return(adapter.dispatch('check_small_zones')()) }}
+{% endmacro %}
+
+{% macro spark__check_small_zones() %}
+{% endmacro %}
+
+{% macro duckdb__check_small_zones() %}
     {% do check_small_zone(interventions(), 'DROPOFF_INTERVENTIONS', 'there is no ledger') %}
     {% do check_small_zone(identities(), 'DROPOFF_IDENTITIES', 'nobody has two ids') %}
 {% endmacro %}
@@ -198,6 +224,13 @@
 
 {# a landing zone in which nothing lies is a wrong setting; an empty file is not #}
 {% macro check_landing() %}
+    {{ return(adapter.dispatch('check_landing')()) }}
+{% endmacro %}
+
+{% macro spark__check_landing() %}
+{% endmacro %}
+
+{% macro duckdb__check_landing() %}
     {% if execute and not var('events_relation') and not is_file_there(landing()) %}
         {% do stop(
             "No landing file matches '" ~ landing() ~ "'; set DROPOFF_EVENTS to a folder or a glob of parquet, ndjson or csv files, or run `make land` for the demo."
@@ -216,9 +249,17 @@
     {{ return(run_query(query ~ ' limit 1') | length > 0) }}
 {% endmacro %}
 
-{# a project that uses this one as a package says itself what its connection may take #}
-{% macro set_memory_limit() -%}
+{# what DuckDB holds before it spills to disk; Spark is told in profiles.yml, and a project that uses
+   this one as a package says itself what its connection may take #}
+{% macro set_memory_limit() %}
+    {{ return(adapter.dispatch('set_memory_limit')()) }}
+{% endmacro %}
+
+{% macro duckdb__set_memory_limit() -%}
     {%- if project_name == 'dropoff' -%}
         set memory_limit = '{{ var('memory_limit') }}'
     {%- endif -%}
 {%- endmacro %}
+
+{% macro spark__set_memory_limit() %}
+{% endmacro %}

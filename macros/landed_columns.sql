@@ -78,7 +78,7 @@
     {{ sql_text(relation.render() | replace('"', '')) }} || '/' || coalesce(cast(cast(coalesce(
         {{ parquet_timestamp(landed_sources('received_at'), types) }},
         {{ parquet_timestamp(landed_sources('event_time'), types) }}
-    ) as date) as varchar), 'no date')
+    ) as date) as string), 'no date')
 {%- endmacro %}
 
 {# Files that share a format and columns are read together, each group with its own casts; a
@@ -90,7 +90,7 @@
     {% set relation = events_relation() %}
     {% if execute and load_relation(files) %}
         {% set query %}
-            select columns_json, to_json(list(file_name order by file_name)), file_format
+            select columns_json, to_json({{ list_in_order('file_name', 'file_name') }}), file_format
             from {{ files }}
             where file_format in ('parquet', 'relation') and read_error is null and ({{ condition }})
             group by file_format, columns_json, regexp_extract_all(file_name, '([^/=]+)=[^/]*/', 1)
@@ -113,30 +113,130 @@
     {%- for source in landed_sources('event_id') -%}
         {%- do names.extend([source.column, path_of(source)[0]]) -%}
     {%- endfor -%}
-    coalesce(bool_or(list_has_any(column_names, {{ text_list(names | unique) }})), false)
+    coalesce(bool_or({{ lists_meet('column_names', text_list(names | unique)) }}), false)
+{%- endmacro %}
+
+{# an aggregate: what is in the lists, each once, sorted #}
+{% macro distinct_of_lists(list) -%}
+    {{ return(adapter.dispatch('distinct_of_lists')(list)) }}
+{%- endmacro %}
+
+{% macro duckdb__distinct_of_lists(list) -%}
+    list_sort(list_distinct(flatten(list({{ list }}))))
+{%- endmacro %}
+
+{% macro spark__distinct_of_lists(list) -%}
+    sort_array(array_distinct(flatten(collect_list({{ list }}))))
+{%- endmacro %}
+
+{# the names in columns_json of a file: [[name, type], ...] #}
+{% macro described_names(columns_json) -%}
+    {{ return(adapter.dispatch('described_names')(columns_json)) }}
+{%- endmacro %}
+
+{% macro duckdb__described_names(columns_json) -%}
+    list_transform(
+        cast({{ columns_json }} as json[]), lambda pair: json_extract_string(pair, '$[0]')
+    )
+{%- endmacro %}
+
+{% macro spark__described_names(columns_json) -%}
+    transform(from_json({{ columns_json }}, 'array<array<string>>'), pair -> pair[0])
 {%- endmacro %}
 
 {% macro is_json_object(text) -%}
+    {{ return(adapter.dispatch('is_json_object')(text)) }}
+{%- endmacro %}
+
+{% macro duckdb__is_json_object(text) -%}
     case when json_valid({{ text }}) then json_type({{ text }}) = 'OBJECT' else false end
 {%- endmacro %}
 
+{% macro spark__is_json_object(text) -%}
+    coalesce(startswith(trim({{ text }}), '{') and try_parse_json({{ text }}) is not null, false)
+{%- endmacro %}
+
+{% macro json_names(json) -%}
+    {{ return(adapter.dispatch('json_names')(json)) }}
+{%- endmacro %}
+
+{% macro duckdb__json_names(json) -%}
+    json_keys({{ json }})
+{%- endmacro %}
+
+{% macro spark__json_names(json) -%}
+    json_object_keys({{ json }})
+{%- endmacro %}
+
 {% macro text_list(texts) -%}
+    {{ return(adapter.dispatch('text_list')(texts)) }}
+{%- endmacro %}
+
+{% macro duckdb__text_list(texts) -%}
     [{% for text in texts %}{{ sql_text(text) }}{{ ", " if not loop.last }}{% endfor %}]
+{%- endmacro %}
+
+{% macro spark__text_list(texts) -%}
+    cast(array({% for text in texts %}{{ sql_text(text) }}{{ ", " if not loop.last }}{% endfor %}) as array<string>)
 {%- endmacro %}
 
 {# the pattern that finds just this name, whatever is in it #}
 {% macro name_as_pattern(name) -%}
+    {{ return(adapter.dispatch('name_as_pattern')(name)) }}
+{%- endmacro %}
+
+{% macro duckdb__name_as_pattern(name) -%}
     {{ name | replace('[', '[[]') | replace('*', '[*]') | replace('?', '[?]') }}
+{%- endmacro %}
+
+{% macro spark__name_as_pattern(name) -%}
+    {{ modules.re.sub('([][*?{},\\\\])', '\\\\\\1', name) }}
 {%- endmacro %}
 
 {# files as a list to read #}
 {% macro file_list(file_names) -%}
+    {{ return(adapter.dispatch('file_list')(file_names)) }}
+{%- endmacro %}
+
+{% macro duckdb__file_list(file_names) -%}
     [{% for name in file_names %}{{ sql_text(name_as_pattern(name)) }}{{ ", " if not loop.last }}{% endfor %}]
+{%- endmacro %}
+
+{# names from the root; a list of one is none to Spark #}
+{% macro spark__file_list(file_names) -%}
+    {%- set names = [] -%}
+    {%- for name in file_names %}{% do names.append(name_as_pattern(name)[1:]) %}{% endfor -%}
+    `/{{ ('{' ~ names | join(',') ~ '}' if names | length > 1 else names[0]) | replace('`', '``') }}`
 {%- endmacro %}
 
 {# The rows of a parquet group with the file and the number of each, landed_file_name and
    file_row_number. A timestamp of no year that a calendar has is null: DuckDB cannot write it. #}
 {% macro rows_of_parquet(group) -%}
+    {{ return(adapter.dispatch('rows_of_parquet')(group)) }}
+{%- endmacro %}
+
+{# what folders say of a file (day=1/) is no column of it #}
+{% macro spark__rows_of_parquet(group) -%}
+    {%- set in_folders = modules.re.findall('([^/=]+)=[^/]*/', group.file_names[0]) -%}
+    {%- set path = "url_decode(replace(_metadata.file_path, '+', '%2B'))" -%}
+    (
+        select
+            {%- for name, type in group.types.items() %}
+            {%- if name in in_folders %}
+            cast(regexp_extract({{ path }}, {{ sql_text('/' ~ name ~ '=([^/]*)/') }}, 1) as {{ type | replace('VARCHAR', 'STRING') }}) as {{ sql_name(name) }},
+            {%- elif type in ('TIMESTAMP', 'TIMESTAMP WITH TIME ZONE') %}
+            case when {{ sql_name(name) }} between '0001-01-01' and '9999-12-31' then {{ sql_name(name) }} end as {{ sql_name(name) }},
+            {%- else %}
+            {{ sql_name(name) }},
+            {%- endif %}
+            {%- endfor %}
+            regexp_replace({{ path }}, '^file:(//)?', '') as landed_file_name,
+            _metadata.row_index as file_row_number
+        from parquet.{{ file_list(group.file_names) }}
+    )
+{%- endmacro %}
+
+{% macro duckdb__rows_of_parquet(group) -%}
     (
         select
             * replace (
@@ -172,17 +272,92 @@
     ({% for name in names %}{{ sql_text(name) }}{{ ", " if not loop.last }}{% endfor %})
 {%- endmacro %}
 
-{# text and names as SQL literals, quotes doubled #}
+{# a text cut at a character #}
+{% macro texts_between(text, separator) -%}
+    {{ return(adapter.dispatch('texts_between')(text, separator)) }}
+{%- endmacro %}
+
+{% macro duckdb__texts_between(text, separator) -%}
+    string_split({{ text }}, '{{ separator }}')
+{%- endmacro %}
+
+{# Spark cuts at a pattern #}
+{% macro spark__texts_between(text, separator) -%}
+    split({{ text }}, '[{{ separator }}]')
+{%- endmacro %}
+
+{# text and names as SQL literals, quotes doubled; in Spark's texts a backslash means something #}
 {% macro sql_text(text) -%}
+    {{ return(adapter.dispatch('sql_text')(text)) }}
+{%- endmacro %}
+
+{% macro default__sql_text(text) -%}
     '{{ text | replace("'", "''") }}'
 {%- endmacro %}
 
+{% macro spark__sql_text(text) -%}
+    '{{ text | replace('\\', '\\\\') | replace("'", "''") }}'
+{%- endmacro %}
+
 {% macro sql_name(name) -%}
+    {{ return(adapter.dispatch('sql_name')(name)) }}
+{%- endmacro %}
+
+{% macro duckdb__sql_name(name) -%}
     "{{ name | replace('"', '""') }}"
+{%- endmacro %}
+
+{% macro spark__sql_name(name) -%}
+    `{{ name | replace('`', '``') }}`
+{%- endmacro %}
+
+{# does a pattern fit all of a text, or a part of it; and the first such part replaced #}
+{% macro is_full_match(text, pattern) -%}
+    {{ return(adapter.dispatch('is_full_match')(text, pattern)) }}
+{%- endmacro %}
+
+{% macro duckdb__is_full_match(text, pattern) -%}
+    regexp_full_match({{ text }}, {{ sql_text(pattern) }})
+{%- endmacro %}
+
+{% macro spark__is_full_match(text, pattern) -%}
+    regexp_like({{ text }}, {{ sql_text('\\A(?:' ~ pattern ~ ')\\z') }})
+{%- endmacro %}
+
+{% macro is_match(text, pattern) -%}
+    {{ return(adapter.dispatch('is_match')(text, pattern)) }}
+{%- endmacro %}
+
+{% macro duckdb__is_match(text, pattern) -%}
+    regexp_matches({{ text }}, {{ sql_text(pattern) }})
+{%- endmacro %}
+
+{% macro spark__is_match(text, pattern) -%}
+    regexp_like({{ text }}, {{ sql_text(pattern) }})
+{%- endmacro %}
+
+{% macro replaced(text, pattern, by) -%}
+    {{ return(adapter.dispatch('replaced')(text, pattern, by)) }}
+{%- endmacro %}
+
+{% macro duckdb__replaced(text, pattern, by) -%}
+    regexp_replace({{ text }}, {{ sql_text(pattern) }}, {{ sql_text(by) }})
+{%- endmacro %}
+
+{% macro spark__replaced(text, pattern, by) -%}
+    regexp_replace({{ text }}, {{ sql_text(pattern) }}, {{ sql_text(by | replace('\\', '$')) }})
 {%- endmacro %}
 
 {# as a pointer where the name is empty, which a path cannot say #}
 {% macro json_path(name) -%}
+    {{ return(adapter.dispatch('json_path')(name)) }}
+{%- endmacro %}
+
+{% macro spark__json_path(name) -%}
+    {{ sql_text("$['" ~ name ~ "']") }}
+{%- endmacro %}
+
+{% macro duckdb__json_path(name) -%}
     {{ sql_text('/' if name == '' else '$."' ~ (name | replace('\\', '\\\\') | replace('"', '\\"')) ~ '"') }}
 {%- endmacro %}
 
@@ -190,6 +365,28 @@
    a list by its number; of a list of pairs of key and value by the key, where the value may be
    an object of one typed value, as GA4 has it. #}
 {% macro json_field(json, name) -%}
+    {{ return(adapter.dispatch('json_field')(json, name)) }}
+{%- endmacro %}
+
+{% macro spark__json_field(json, name) -%}
+    coalesce(
+        get_json_object({{ json }}, {{ json_path(name) }}),
+        {%- if modules.re.fullmatch('[0-9]{1,9}', name) %}
+        get_json_object({{ json }}, '$[{{ name }}]'),
+        {%- endif %}
+        {%- for value in ['value.string_value', 'value.int_value', 'value.float_value', 'value.double_value', 'value'] %}
+        try_element_at(transform(
+            filter(
+                from_json(case when startswith({{ json }}, '[') then {{ json }} end, 'array<string>'),
+                pair -> get_json_object(pair, '$.key') = {{ sql_text(name) }}
+            ),
+            pair -> get_json_object(pair, '$.{{ value }}')
+        ), 1){{ "," if not loop.last }}
+        {%- endfor %}
+    )
+{%- endmacro %}
+
+{% macro duckdb__json_field(json, name) -%}
     list_transform([{{ json_in_text('json_extract_string(' ~ json ~ ", '$')") }}], lambda value: coalesce(
         json_extract(value, {{ json_path(name) }}),
         {%- if modules.re.fullmatch('[0-9]{1,9}', name) %}
@@ -211,6 +408,14 @@
 {%- endmacro %}
 
 {% macro json_in_text(text) -%}
+    {{ return(adapter.dispatch('json_in_text')(text)) }}
+{%- endmacro %}
+
+{% macro spark__json_in_text(text) -%}
+    {{ text }}
+{%- endmacro %}
+
+{% macro duckdb__json_in_text(text) -%}
     case when json_valid({{ text }}) then cast({{ text }} as json) end
 {%- endmacro %}
 
@@ -222,12 +427,38 @@
     {%- endif -%}
 {%- endmacro %}
 
+{# a text of JSON as such; Spark keeps it a text #}
+{% macro as_json(text) -%}
+    {{ return(adapter.dispatch('as_json')(text)) }}
+{%- endmacro %}
+
+{% macro duckdb__as_json(text) -%}
+    cast({{ text }} as json)
+{%- endmacro %}
+
+{% macro spark__as_json(text) -%}
+    {{ text }}
+{%- endmacro %}
+
+{# the text of what a path finds in JSON; Spark's functions give the text of what they find #}
+{% macro text_in_json(json, path="'$'") -%}
+    {{ return(adapter.dispatch('text_in_json')(json, path)) }}
+{%- endmacro %}
+
+{% macro duckdb__text_in_json(json, path) -%}
+    json_extract_string({{ json }}, {{ path }})
+{%- endmacro %}
+
+{% macro spark__text_in_json(json, path) -%}
+    {%- if path == "'$'" -%} {{ json }} {%- else -%} get_json_object({{ json }}, {{ path }}) {%- endif -%}
+{%- endmacro %}
+
 {# the first of several texts that is not blank #}
 {% macro first_text(texts) -%}
     {%- if texts | length == 1 -%}
         {{ texts[0] }}
     {%- else -%}
-        list_filter([{{ texts | join(', ') }}], lambda text: not {{ is_blank('text') }})[1]
+        {{ element_of(list_where(list_of(texts), 'text', 'not ' ~ is_blank('text')), 1) }}
     {%- endif -%}
 {%- endmacro %}
 
@@ -240,9 +471,9 @@
 {% macro json_text(sources, json) -%}
     {%- set texts = [] -%}
     {%- for source in sources -%}
-        {%- do texts.append('json_extract_string(' ~ json ~ ', ' ~ json_path(source.column) ~ ')') -%}
+        {%- do texts.append(text_in_json(json, json_path(source.column))) -%}
         {%- if path_of(source) | length > 1 -%}
-            {%- do texts.append('json_extract_string(' ~ json_fields('cast(' ~ json ~ ' as json)', path_of(source)) ~ ", '$')") -%}
+            {%- do texts.append(text_in_json(json_fields(as_json(json), path_of(source)))) -%}
         {%- endif -%}
     {%- endfor -%}
     {{ first_text(texts) }}
@@ -254,7 +485,7 @@
     {%- for source in sources -%}
         {%- do times.append(timestamp_from_json(json, json_path(source.column), source)) -%}
         {%- if path_of(source) | length > 1 -%}
-            {%- do times.append(timestamp_from_json(json_fields('cast(' ~ json ~ ' as json)', path_of(source)), "'$'", source)) -%}
+            {%- do times.append(timestamp_from_json(json_fields(as_json(json), path_of(source)), "'$'", source)) -%}
         {%- endif -%}
     {%- endfor -%}
     {{ first_time(times) }}
@@ -278,10 +509,10 @@
         {%- if source.column in types -%}
             {%- do texts.append(text_from_column(sql_name(source.column), types[source.column])) -%}
         {%- elif path_of(source)[0] in types -%}
-            {%- do texts.append('json_extract_string(' ~ parquet_json(source, types) ~ ", '$')") -%}
+            {%- do texts.append(text_in_json(parquet_json(source, types))) -%}
         {%- endif -%}
     {%- endfor -%}
-    {{ first_text(texts) if texts else 'cast(null as varchar)' }}
+    {{ first_text(texts) if texts else 'cast(null as string)' }}
 {%- endmacro %}
 
 {# one of our times out of a parquet group #}
@@ -311,6 +542,18 @@
 
 {# the whole landed row as JSON text #}
 {% macro parquet_payload(types, table=none) -%}
+    {{ return(adapter.dispatch('parquet_payload')(types, table)) }}
+{%- endmacro %}
+
+{% macro spark__parquet_payload(types, table=none) -%}
+    {%- set prefix = table ~ '.' if table else '' -%}
+    to_json(
+        named_struct({% for name in types %}{{ sql_text(name) }}, {{ prefix }}{{ sql_name(name) }}{{ ", " if not loop.last }}{% endfor %}),
+        map('ignoreNullFields', 'false', 'timestampFormat', 'yyyy-MM-dd HH:mm:ss.SSSSSS', 'timestampNTZFormat', 'yyyy-MM-dd HH:mm:ss.SSSSSS')
+    )
+{%- endmacro %}
+
+{% macro duckdb__parquet_payload(types, table=none) -%}
     {%- set prefix = table ~ '.' if table else '' -%}
     cast(to_json(struct_pack({% for name in types %}{{ sql_name(name) }} := {{ prefix }}{{ sql_name(name) }}{{ ", " if not loop.last }}{% endfor %})) as varchar)
 {%- endmacro %}
@@ -318,6 +561,29 @@
 {# An id for rows that carry none: the row without received_at, its event_time in one form,
    its other values as text in the order of their names, nulls left out. #}
 {% macro row_hash(payload, event_time) -%}
+    {{ return(adapter.dispatch('row_hash')(payload, event_time)) }}
+{%- endmacro %}
+
+{% macro spark__row_hash(payload, event_time) -%}
+    {%- set names = [] -%}
+    {%- for source in landed_sources('received_at') + landed_sources('event_time') -%}
+        {%- do names.append(sql_text(source.column)) -%}
+        {%- if path_of(source) | length > 1 -%}
+            {%- do stop("Rows without an event id whose times lie within a column ('" ~ source.column ~ "') are not read on Spark; build with DuckDB.") -%}
+        {%- endif -%}
+    {%- endfor -%}
+    md5(concat_ws('|', cast(unix_micros({{ event_time }}) as string), array_join(
+        sort_array(transform(
+            filter(
+                map_entries(from_json({{ payload }}, 'map<string, string>')),
+                pair -> pair.value is not null and pair.key not in ({{ names | join(', ') }})
+            ),
+            pair -> to_json(map(pair.key, pair.value))
+        )), ','
+    )))
+{%- endmacro %}
+
+{% macro duckdb__row_hash(payload, event_time) -%}
     {%- set times = landed_sources('received_at') + landed_sources('event_time') -%}
     {%- set json = payload_without_fields(payload, times) -%}
     md5(concat_ws('|', cast(epoch_us({{ event_time }}) as varchar), array_to_string(
@@ -357,7 +623,7 @@
     {% set declared = [] %}
     {% if execute and load_relation(files) %}
         {% set query %}
-            select to_json(list_sort(list_distinct(flatten(list(column_names))))), bool_or(declares_columns)
+            select to_json({{ distinct_of_lists('column_names') }}), bool_or(declares_columns)
             from {{ files }}
         {% endset %}
         {% set row = run_query(query)[0] %}

@@ -1,6 +1,7 @@
 {# Incremental models: what is taken out before the new rows go in. A model says in its config
    what its rows hang on (`redone_by`); everything that hangs on something that changed is redone. #}
 
+{# DuckDB; Spark's way is in tables.sql #}
 {% macro get_incremental_redo_sql(arg_dict) %}
     {% set columns = arg_dict.dest_columns | map(attribute='quoted') | join(', ') %}
     delete from {{ arg_dict.target_relation }}
@@ -24,7 +25,7 @@
         or (
             reject_reason = 'duplicate_event_id'
             and (file_number, file_row_number) in (
-                select (file_number, file_row_number) from {{ ref('base_app__repeated_rows') }}
+                select file_number, file_row_number from {{ ref('base_app__repeated_rows') }}
             )
         )
     {%- elif redone_by == 'nothing' -%}

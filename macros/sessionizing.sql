@@ -39,8 +39,21 @@
     (cast({{ user_number }} as bigint) << 32) + cast({{ user_session_number }} as bigint)
 {%- endmacro %}
 
+{# the upper 32 of 64 bits; Spark reads >> behind any array as the end of a type #}
+{% macro upper_half(number) -%}
+    {{ return(adapter.dispatch('upper_half')(number)) }}
+{%- endmacro %}
+
+{% macro duckdb__upper_half(number) -%}
+    {{ number }} >> 32
+{%- endmacro %}
+
+{% macro spark__upper_half(number) -%}
+    shiftright({{ number }}, 32)
+{%- endmacro %}
+
 {% macro user_number_of(session_key) -%}
-    cast({{ session_key }} >> 32 as integer)
+    cast({{ upper_half(session_key) }} as integer)
 {%- endmacro %}
 
 {% macro user_session_number_of(session_key) -%}
@@ -56,16 +69,69 @@
     end
 {%- endmacro %}
 
-{# Windows over rows that are in order already, without partition or order of their own: DuckDB
-   walks the rows once, at a hundredth of the cost of sorting them for each window. #}
+{# Rows of a user in order. DuckDB sorts them once, and then walks them without partition or order
+   of a window's own, at a hundredth of the cost of sorting for each; what must not cross users
+   compares them. Spark, whose rows have no order, partitions by user_number, and orders by the
+   row_position that it numbered them with: it sorts once, too. #}
+
+{% macro ordered_by_user(order) -%}
+    {{ return(adapter.dispatch('ordered_by_user')(order)) }}
+{%- endmacro %}
+
+{% macro duckdb__ordered_by_user(order) -%}
+    order by user_number, {{ order }}
+{%- endmacro %}
+
+{% macro spark__ordered_by_user(order) -%}
+{%- endmacro %}
+
+{% macro row_position(order) -%}
+    {{ return(adapter.dispatch('row_position')(order)) }}
+{%- endmacro %}
+
+{% macro duckdb__row_position(order) -%}
+    row_number() over ()
+{%- endmacro %}
+
+{% macro spark__row_position(order) -%}
+    row_number() over (partition by user_number order by {{ order }})
+{%- endmacro %}
+
 {% macro row_before(column) -%}
+    {{ return(adapter.dispatch('row_before')(column)) }}
+{%- endmacro %}
+
+{% macro duckdb__row_before(column) -%}
     lag({{ column }}) over ()
 {%- endmacro %}
 
+{% macro spark__row_before(column) -%}
+    lag({{ column }}) over (partition by user_number order by row_position)
+{%- endmacro %}
+
 {% macro so_far(aggregate) -%}
+    {{ return(adapter.dispatch('so_far')(aggregate)) }}
+{%- endmacro %}
+
+{% macro duckdb__so_far(aggregate) -%}
     {{ aggregate }} over (rows between unbounded preceding and current row)
 {%- endmacro %}
 
+{% macro spark__so_far(aggregate) -%}
+    {{ aggregate }} over (
+        partition by user_number order by row_position
+        rows between unbounded preceding and current row
+    )
+{%- endmacro %}
+
 {% macro latest_so_far(expression) -%}
-    last_value({{ expression }} ignore nulls) over (rows between unbounded preceding and current row)
+    {{ return(adapter.dispatch('latest_so_far')(expression)) }}
+{%- endmacro %}
+
+{% macro duckdb__latest_so_far(expression) -%}
+    {{ so_far('last_value(' ~ expression ~ ' ignore nulls)') }}
+{%- endmacro %}
+
+{% macro spark__latest_so_far(expression) -%}
+    {{ so_far('last_value(' ~ expression ~ ', true)') }}
 {%- endmacro %}

@@ -1,5 +1,22 @@
 {# Statistics as expressions, held against scipy's in tests/python/test_statistics.py; each says
-   how near it comes. #}
+   how near it comes. Degrees of freedom are doubles, since decimals of one engine are cut off. #}
+
+{% macro whole_division(dividend, divisor) -%}
+    {{ return(adapter.dispatch('whole_division')(dividend, divisor)) }}
+{%- endmacro %}
+
+{% macro duckdb__whole_division(dividend, divisor) -%}
+    {{ dividend }} // {{ divisor }}
+{%- endmacro %}
+
+{% macro spark__whole_division(dividend, divisor) -%}
+    {{ dividend }} div {{ divisor }}
+{%- endmacro %}
+
+{# half up, as the same number on any engine; their own ways of rounding differ #}
+{% macro rounded(number, digits) -%}
+    floor(1e{{ digits }} * ({{ number }}) + 0.5e0) / 1e{{ digits }}
+{%- endmacro %}
 
 {# The squared residuals of users about a ratio of sums, sum(total) / sum(count), from sums alone:
    a user's residual is total - mean x count. Exact sums, so that no order of rows shows; what
@@ -127,7 +144,7 @@
 {# Of a rate, where fewer than five of a count would be on one side of it, five are: what is rarer
    is no longer near to normal #}
 {% macro rate_of_five(rate, count) -%}
-    greatest(least({{ rate }}, 1 - least(5.0 / {{ count }}, 0.5)), least(5.0 / {{ count }}, 0.5))
+    greatest(least({{ rate }}, 1 - least(5 / {{ count }}, 0.5e0)), least(5 / {{ count }}, 0.5e0))
 {%- endmacro %}
 
 {# Winterbottom (1993): control limits of a rate of so many, corrected for its skewness. How many

@@ -87,7 +87,8 @@ sessions_placed as (
         sessions.session_started_at,
         sessions.session_ended_at,
         sessions.last_event_code,
-        coalesce(sessions.starters[1], '(unmarked)') as lead_starter,
+        coalesce({{ element_of('sessions.starters', 1) }}, '(unmarked)')
+            as lead_starter,
         outcomes.outcome = 'converted' as is_converted,
         outcomes.converted_at,
         outcomes.furthest_funnel,

@@ -39,7 +39,7 @@ assignments_with_unit as (
         *,
         case
             when unit = 'session'
-                then coalesce(cast(session_key as varchar), '?' || session_id, '?')
+                then coalesce(cast(session_key as string), '?' || session_id, '?')
         end as unit_session
     from assignments
 

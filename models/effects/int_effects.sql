@@ -30,11 +30,11 @@ arms_weighed as (
         - {{ ratio('converted_control', 'count_control') }} as effect,
         cast(count_treated + 2 as double) as weight_treated,
         cast(count_control + 2 as double) as weight_control,
-        (converted_treated + 1.0) / (count_treated + 2) as mean_treated,
-        (converted_control + 1.0) / (count_control + 2) as mean_control,
+        {{ ratio('(converted_treated + 1)', '(count_treated + 2)') }} as mean_treated,
+        {{ ratio('(converted_control + 1)', '(count_control + 2)') }} as mean_control,
         count_users_treated + 2 as count_clusters_treated,
         count_users_control + 2 as count_clusters_control,
-        least(count_users_treated, count_users_control) - 1 as df
+        cast(least(count_users_treated, count_users_control) - 1 as double) as df
     from sums_large_enough
 
 ),

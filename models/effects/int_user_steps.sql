@@ -58,7 +58,7 @@ sessions_by_stage as (
 
     select
         *,
-        cast(unnest(range(furthest_stage_order + 1)) as integer) as stage_order
+        {{ each_of(numbers_between(0, 'furthest_stage_order')) }} as stage_order
     from sessions_by_segment
 
 ),
@@ -67,7 +67,7 @@ user_steps as (
 
     select
         funnel,
-        stage_order,
+        cast(stage_order as integer) as stage_order,
         segment,
         segment_value,
         user_number,

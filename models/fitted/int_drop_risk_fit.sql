@@ -13,13 +13,13 @@ fits as (
     select
         md5(coalesce({{ joined_in_order(
             hash_key([
-                'cast(stage_order as varchar)', 'term', "coalesce(feature_name, '')",
-                "coalesce(feature_value, '')", 'cast(coefficient as varchar)',
-                "coalesce(cast(low as varchar), '')",
-                "coalesce(cast(high as varchar), '')",
-                "coalesce(cast(center as varchar), '')",
-                "coalesce(cast(scale as varchar), '')",
-                'cast(trained_until as varchar)',
+                'cast(stage_order as string)', 'term', "coalesce(feature_name, '')",
+                "coalesce(feature_value, '')", 'cast(coefficient as string)',
+                "coalesce(cast(low as string), '')",
+                "coalesce(cast(high as string), '')",
+                "coalesce(cast(center as string), '')",
+                "coalesce(cast(scale as string), '')",
+                'cast(trained_until as string)',
             ]),
             'stage_order, term, feature_name, feature_value', ''
         ) }}, '')) as fit_key

@@ -21,7 +21,7 @@ fixed_features as (
         '{{ feature.name }}' as feature_name,
         cast({{ feature.weight }} as double) as weight,
         {{ feature.is_flag }} as is_flag,
-        cast(null as varchar) as funnel,
+        cast(null as string) as funnel,
         cast(null as integer) as stage_order
     {{ "union all" if not loop.last }}
     {% endfor %}

@@ -13,10 +13,10 @@ fits as (
     select
         md5(coalesce({{ joined_in_order(
             hash_key([
-                'pattern_id', 'pattern_name', 'cast(feature_number as varchar)',
-                'cast(weight as varchar)', 'cast(low as varchar)',
-                'cast(high as varchar)', 'cast(center as varchar)',
-                'cast(scale as varchar)', 'cast(value as varchar)',
+                'pattern_id', 'pattern_name', 'cast(feature_number as string)',
+                'cast(weight as string)', 'cast(low as string)',
+                'cast(high as string)', 'cast(center as string)',
+                'cast(scale as string)', 'cast(value as string)',
             ]),
             'pattern_id, feature_number', ''
         ) }}, '')) as fit_key

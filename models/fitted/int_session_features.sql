@@ -57,7 +57,7 @@ event_stages as (
         event_roles.event_code,
         max(case when funnels.is_primary then funnel_stage_events.stage_order end)
             as stage_order,
-        list(funnels.funnel) as event_funnels
+        array_agg(funnels.funnel) as event_funnels
     from event_roles
     inner join funnel_stage_events
         on event_roles.event_name = funnel_stage_events.event_name
@@ -103,12 +103,13 @@ features_from_settings as (
 
     select
         coalesce(
-            {{ list_in_order('funnel', 'feature_number') }}
-            filter (where stage_order is null and funnel is not null),
-            []
+            {{ list_in_order(
+                'funnel', 'feature_number', 'stage_order is null and funnel is not null'
+            ) }},
+            {{ list_of([]) }}
         ) as other_funnels,
-        {{ list_in_order('stage_order', 'feature_number') }}
-        filter (where stage_order is not null) as stage_orders
+        {{ list_in_order('stage_order', 'feature_number', 'stage_order is not null') }}
+            as stage_orders
     from pattern_features
 
 ),
@@ -154,25 +155,19 @@ sessions_with_features as (
         sessions_described.session_key,
         sessions_described.session_id,
         sessions_described.outcome = 'open' as is_open,
-        list_concat(
-            list_value(
-                {% for feature in session_features() %}
-                cast({{ feature.sql }} as double){{ "," if not loop.last }}
-                {% endfor %}
-            ),
-            list_transform(
-                features_from_settings.other_funnels,
-                lambda funnel: case
-                    when list_contains(sessions_described.end_funnels, funnel) then 1.0
-                    else 0.0
-                end
-            ),
-            list_transform(
-                features_from_settings.stage_orders,
-                lambda stage_order: ln(
-                    1 + coalesce(sessions_described.events_by_stage[stage_order], 0)
-                )
-            )
+        concat(
+            {{ feature_list(session_features()) }},
+            {{ list_of_each(
+                'features_from_settings.other_funnels', 'funnel',
+                'coalesce(cast('
+                ~ 'array_contains(sessions_described.end_funnels, funnel) as double), 0)'
+            ) }},
+            {{ list_of_each(
+                'features_from_settings.stage_orders', 'stage_order',
+                'ln(1 + coalesce('
+                ~ element_of('sessions_described.events_by_stage', 'stage_order')
+                ~ ', 0))'
+            ) }}
         ) as features
     from sessions_described
     cross join features_from_settings

@@ -66,7 +66,7 @@ patterns_listed as (
 
     select
         {{ list_in_order(
-            'struct_pack(pattern_id := pattern_id, centroid := centroid)', 'pattern_id'
+            struct_of({'pattern_id': 'pattern_id', 'centroid': 'centroid'}), 'pattern_id'
         ) }} as patterns
     from pattern_centroids
 
@@ -87,12 +87,12 @@ feature_scales as (
 scales_listed as (
 
     select
-        struct_pack(
-            lows := {{ list_in_order('low', 'feature_number') }},
-            highs := {{ list_in_order('high', 'feature_number') }},
-            centers := {{ list_in_order('center', 'feature_number') }},
-            factors := {{ list_in_order('factor', 'feature_number') }}
-        ) as scales
+        {{ struct_of({
+            'lows': list_in_order('low', 'feature_number'),
+            'highs': list_in_order('high', 'feature_number'),
+            'centers': list_in_order('center', 'feature_number'),
+            'factors': list_in_order('factor', 'feature_number'),
+        }) }} as scales
     from feature_scales
 
 ),
@@ -169,7 +169,7 @@ sessions_told as (
         outcomes.furthest_stage_order,
         concat_ws(
             ' → ',
-            coalesce(sessions.starters[1], '(unmarked)'),
+            coalesce({{ element_of('sessions.starters', 1) }}, '(unmarked)'),
             stages_in_order.stage_path,
             case when sessions.outcome = 'dropped' then 'leaves' end
         ) as told_path

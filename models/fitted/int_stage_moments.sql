@@ -157,18 +157,17 @@ moments_described as (
         case
             when stage_moments.action_number is null then 0
             else
-                1 - cast(len(list_filter(
-                    sessions.path_codes,
-                    lambda code: {{ action_number_of('code') }}
-                    <= stage_moments.action_number
-                )) as double) / stage_moments.action_number
+                1 - cast({{ count_of(list_where(
+                    'sessions.path_codes', 'code',
+                    action_number_of('code') ~ ' <= stage_moments.action_number'
+                )) }} as double) / stage_moments.action_number
         end as repeat_share,
         ln(sessions.user_session_number) as log_earlier_sessions,
-        case
-            when first_conversions.session_key < stage_moments.session_key then 1.0
-            else 0.0
-        end as has_converted_before,
-        coalesce(sessions.starters[1], '(unmarked)') as lead_starter,
+        coalesce(
+            cast(first_conversions.session_key < stage_moments.session_key as double), 0
+        ) as has_converted_before,
+        coalesce({{ element_of('sessions.starters', 1) }}, '(unmarked)')
+            as lead_starter,
         coalesce(opening_contexts.platform, '(unknown)') as platform,
         coalesce(opening_contexts.app_version, '(unknown)') as app_version,
         coalesce(opening_contexts.city, '(unknown)') as city,

@@ -76,7 +76,7 @@ moments_scaled as (
             {{ scaled_number('stage_moments.' ~ name, 'stage_terms.' ~ name) }}, 0
         ) as {{ name }},
         {% endfor %}
-        stage_terms.* exclude (stage_order)
+        stage_terms.* {{ without(['stage_order']) }}
     from stage_moments
     inner join stage_terms
         on stage_moments.stage_order = stage_terms.stage_order

@@ -45,7 +45,8 @@ sessions_aggregated as (
     select
         user_number,
         count(*) as count_sessions,
-        max(case when user_session_number = 1 then starters[1] end) as first_starter,
+        max(case when user_session_number = 1 then {{ element_of('starters', 1) }} end)
+            as first_starter,
         bool_or(outcome = 'converted') as is_converted
     from sessions
     group by user_number

@@ -49,16 +49,20 @@ days_with_rows as (
 ),
 
 {# from the first day with rows to the last whole day; who knows what comes later #}
-days_judged as (
+range_of_days as (
 
     select
-        cast(unnest(generate_series(
-            cast(min(days_with_rows.received_date) as timestamp),
-            cast(any_value(last_whole_days.last_whole_day) as timestamp),
-            interval 1 day
-        )) as date) as received_date
+        min(days_with_rows.received_date) as first_day,
+        any_value(last_whole_days.last_whole_day) as last_day
     from days_with_rows
     cross join last_whole_days
+
+),
+
+days_judged as (
+
+    select {{ each_day('first_day', 'last_day') }} as received_date
+    from range_of_days
 
 ),
 
@@ -179,21 +183,43 @@ alerts_of_all_kinds as (
     where
         measure = 'step'
         or measured_value >= {{ var('alert_min_share') }}
-    union all by name
+    union all
     select
         alert_date,
         last_date,
         'no_rows' as kind,
+        null as funnel,
+        null as starter_event_name,
+        null as stage_order,
+        null as stage,
+        null as stage_label,
         count_of,
+        null as count_in,
+        null as alert_value,
+        null as usual_value,
+        null as usual_low,
+        null as usual_high,
+        null as standard_errors,
         'No rows came for ' || {{ counted_days('count_of') }} as title,
         'the same weekdays of the four weeks before' as computed_from
     from silences
-    union all by name
+    union all
     select
         alert_date,
         alert_date as last_date,
         'files_rejected' as kind,
+        null as funnel,
+        null as starter_event_name,
+        null as stage_order,
+        null as stage,
+        null as stage_label,
         count_of,
+        null as count_in,
+        null as alert_value,
+        null as usual_value,
+        null as usual_low,
+        null as usual_high,
+        null as standard_errors,
         case
             when count_of = 1 then first_file_name || ' cannot be read'
             else
@@ -209,8 +235,8 @@ alerts as (
 
     select
         {{ hash_key([
-            'cast(alert_date as varchar)', 'kind', 'funnel', 'starter_event_name',
-            'cast(stage_order as varchar)',
+            'cast(alert_date as string)', 'kind', 'funnel', 'starter_event_name',
+            'cast(stage_order as string)',
         ]) }} as alert_id,
         alerts_of_all_kinds.*,
         coalesce(

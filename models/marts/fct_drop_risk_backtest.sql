@@ -96,9 +96,10 @@ stages_summed as (
             as twice_ranks_of_dropped,
         sum(
             (count_sessions - count_dropped)
-            * cast(risk_millionths as hugeint) * risk_millionths
+            * cast(risk_millionths as {{ type_of_large_numbers() }}) * risk_millionths
             + count_dropped
-            * cast(1000000 - risk_millionths as hugeint) * (1000000 - risk_millionths)
+            * cast(1000000 - risk_millionths as {{ type_of_large_numbers() }})
+            * (1000000 - risk_millionths)
         ) as squared_errors
     from risks_with_bins
     group by stage_order

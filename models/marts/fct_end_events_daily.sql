@@ -73,7 +73,7 @@ slices as (
         session_date,
         starters,
         platform,
-        row_number() over () as slice_number
+        row_number() over (order by session_date, starters, platform) as slice_number
     from sessions_that_ended
     group by session_date, starters, platform
 

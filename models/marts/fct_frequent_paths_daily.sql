@@ -6,8 +6,7 @@ sessions as (
 
     select
         *,
-        list_transform(path_codes, lambda code: {{ event_code_of('code') }})
-            as event_codes
+        {{ event_codes_of('path_codes') }} as event_codes
     from {{ ref('int_sessions') }}
 
 ),
@@ -76,25 +75,33 @@ paths_ranked as (
 
 ),
 
-{# as many are so frequent, their names decide: numbers are this warehouse's own #}
-frequent_paths as (
+paths_named as (
 
     select
         paths_ranked.starter_event_name,
         paths_ranked.event_codes,
+        paths_ranked.count_sessions,
         coalesce(
-            array_to_string(
-                {{ names_of_codes('paths_ranked.event_codes', 'event_names.names') }},
-                ' → '
-            ),
+            {{ joined(
+                names_of_codes('paths_ranked.event_codes', 'event_names.names'), ' → '
+            ) }},
             '(none)'
-        ) as path,
-        row_number() over (
-            partition by paths_ranked.starter_event_name
-            order by paths_ranked.count_sessions desc, path asc
-        ) as path_number
+        ) as path
     from paths_ranked
     cross join event_names
+
+),
+
+{# as many are so frequent, their names decide: numbers are this warehouse's own #}
+frequent_paths as (
+
+    select
+        *,
+        row_number() over (
+            partition by starter_event_name
+            order by count_sessions desc, path asc
+        ) as path_number
+    from paths_named
     qualify path_number <= {{ var('journey_top_paths') }}
 
 ),
@@ -105,7 +112,7 @@ frequent_paths_by_day as (
         paths_by_group.session_date,
         paths_by_group.starter_event_name,
         paths_by_group.platform,
-        frequent_paths.path_number,
+        cast(frequent_paths.path_number as bigint) as path_number,
         frequent_paths.path,
         cast(sum(paths_by_group.count_sessions) as bigint) as count_sessions,
         cast(sum(paths_by_group.count_converted) as bigint) as count_converted,

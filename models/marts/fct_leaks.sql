@@ -25,8 +25,7 @@ steps_with_stages as (
         leaking_stages.goal_label,
         in_funnel.count_reached as count_in_funnel,
         coalesce(at_goal.count_reached, 0) as count_at_goal,
-        step_sums.*
-        exclude (funnel)
+        step_sums.* {{ without(['funnel']) }}
     from step_sums
     inner join leaking_stages
         on
@@ -57,11 +56,11 @@ sides_weighed as (
         {{ ratio('count_at_goal', 'count_went_on') }} as later_rate,
         cast(count_reached + 2 as double) as weight,
         cast(rest_reached + 2 as double) as rest_weight,
-        (count_went_on + 1.0) / (count_reached + 2) as mean,
-        (rest_went_on + 1.0) / (rest_reached + 2) as rest_mean,
+        {{ ratio('(count_went_on + 1)', '(count_reached + 2)') }} as mean,
+        {{ ratio('(rest_went_on + 1)', '(rest_reached + 2)') }} as rest_mean,
         count_users + 2 as count_clusters,
         rest_users + 2 as rest_clusters,
-        least(count_users, rest_users) - 1 as df
+        cast(least(count_users, rest_users) - 1 as double) as df
     from steps_with_stages
 
 ),
@@ -163,7 +162,7 @@ differences_ranked as (
             order by p_value, funnel, stage_order, segment, segment_value
         ) as rank
     from differences_tested
-    where p_value is not null and not is_held_back
+    where t is not null and not is_held_back
 
 ),
 

@@ -13,9 +13,9 @@ sessions_by_day as (
 
     select
         session_date,
-        coalesce(starters[1], '(unmarked)') as lead_starter,
+        coalesce({{ element_of('starters', 1) }}, '(unmarked)') as lead_starter,
         count(*) as count_sessions,
-        sum(len(starters)) as count_system_marked,
+        sum({{ count_of('starters') }}) as count_system_marked,
         sum(count_events) as count_events,
         {{ sum_of_seconds('duration_seconds') }} as total_duration_seconds,
         count(case when is_bounce then 1 end) as count_bounces,
@@ -26,7 +26,7 @@ sessions_by_day as (
         {{ sum_of_seconds('duration_seconds', "outcome != 'open'") }}
             as duration_seconds_not_open
     from sessions
-    group by session_date, coalesce(starters[1], '(unmarked)')
+    group by session_date, coalesce({{ element_of('starters', 1) }}, '(unmarked)')
 
 )
 

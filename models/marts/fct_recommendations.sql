@@ -71,7 +71,7 @@ leaks_to_close as (
         stage_order,
         segment,
         segment_value,
-        cast(null as varchar) as segment_label
+        cast(null as string) as segment_label
     from leaks
     where segment = '(all)' and count_lost > 0
     union all
@@ -289,9 +289,10 @@ conversions_counted as (
             as conversions_high,
         measured_intervention || ' changed the conversion of '
         || printf('%,d', cast(count_assigned as bigint)) || ' assigned by '
-        || printf('%+.1f', 100 * measured_effect) || ' points ('
-        || printf('%+.1f', 100 * effect_low) || ' to '
-        || printf('%+.1f', 100 * effect_high) || ').' as told_effect,
+        || printf('%+.1f', {{ rounded('100 * measured_effect', 1) }}) || ' points ('
+        || printf('%+.1f', {{ rounded('100 * effect_low', 1) }}) || ' to '
+        || printf('%+.1f', {{ rounded('100 * effect_high', 1) }}) || ').'
+            as told_effect,
         {{ percent('step_rate') }} || ' go on to ' || next_stage_label || '; of '
         || benchmark_segment_label || ' ' || benchmark_segment_value || ', '
         || {{ percent('benchmark_step_rate') }}
@@ -325,7 +326,7 @@ gains_prioritised as (
 recommendations as (
 
     select
-        row_number() over (
+        cast(row_number() over (
             order by
                 case priority when 'HIGH' then 1 when 'MEDIUM' then 2 else 3 end,
                 conversions_high desc nulls last,
@@ -333,7 +334,7 @@ recommendations as (
                 stage_order,
                 segment,
                 segment_value
-        ) as priority_rank,
+        ) as bigint) as priority_rank,
         priority,
         case
             when stage_order = 0 then 'Sessions without ' || next_stage_label

@@ -14,8 +14,7 @@ as_of as (
 
 weeks as (
 
-    select cast(range as bigint) as week_number
-    from range(1, {{ var('retention_weeks') }} + 1)
+    select {{ each_of(numbers_between(1, var('retention_weeks'))) }} as week_number
 
 ),
 
@@ -36,10 +35,10 @@ cohort_users_by_week as (
     select
         cohort_users.starter_event_name,
         cohort_users.cohort_week,
-        weeks.week_number,
+        cast(weeks.week_number as bigint) as week_number,
         cohort_users.first_session_date + cast(7 * weeks.week_number as integer)
         <= {{ reporting_date('as_of.as_of') }} as is_eligible,
-        list_contains(cohort_users.week_numbers, weeks.week_number) as is_active
+        array_contains(cohort_users.week_numbers, weeks.week_number) as is_active
     from cohort_users
     cross join weeks
     cross join as_of

@@ -9,13 +9,23 @@ sessions as (
 
 ),
 
+starters_numbered as (
+
+    select
+        session_id,
+        starters,
+        {{ each_of(places_of('starters')) }} as starter_position
+    from sessions
+
+),
+
 session_starters as (
 
     select
         session_id,
-        unnest(starters) as starter_event_name,
-        cast(generate_subscripts(starters, 1) as bigint) as starter_position
-    from sessions
+        {{ element_of('starters', 'starter_position') }} as starter_event_name,
+        cast(starter_position as bigint) as starter_position
+    from starters_numbered
 
 )
 

@@ -47,9 +47,9 @@ sessions_with_outcomes as (
         sessions.session_date,
         sessions.duration_seconds,
 
-        sessions.starters[1] as lead_starter,
+        {{ element_of('sessions.starters', 1) }} as lead_starter,
         {{ joined_or_null('sessions.starters', ' → ') }} as starter_path,
-        len(sessions.starters) as count_starters,
+        cast({{ count_of('sessions.starters') }} as bigint) as count_starters,
         sessions.count_events,
         sessions.count_steps,
         first_events.event_name as first_event_name,

@@ -46,10 +46,11 @@ sessions_by_day as (
         starter_event_name,
         platform,
         cast(sum(count_sessions) as bigint) as count_sessions,
-        cast(sum(count_sessions * len(starters)) as bigint) as count_system_marked,
+        cast(sum(count_sessions * {{ count_of('starters') }}) as bigint)
+            as count_system_marked,
         cast(sum(count_open) as bigint) as count_open,
         cast(sum(count_events_not_open) as bigint) as count_events_not_open,
-        cast(sum(microseconds_not_open) / 1000000.0 as double)
+        cast(sum(microseconds_not_open) / 1e6 as double)
             as duration_seconds_not_open,
         cast(sum(count_bounces) as bigint) as count_bounces,
         cast(sum(count_converted) as bigint) as count_converted,

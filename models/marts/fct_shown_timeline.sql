@@ -68,10 +68,10 @@ rows_of_shown_users as (
         shown_users.shown_user_number,
         shown_users.display_name,
         user_timeline.*,
-        row_number() over (
+        cast(row_number() over (
             partition by shown_users.shown_user_number
             order by user_timeline.user_session_number, user_timeline.kind_order
-        ) as row_number
+        ) as bigint) as row_number
     from user_timeline
     inner join shown_users
         on user_timeline.user_number = shown_users.user_number
@@ -97,9 +97,9 @@ rows_described as (
         shown_rows.display_name,
         shown_rows.row_number,
         shown_rows.row_kind,
-        {{ local_time_text('shown_rows.started_at', '%Y-%m-%d') }} as started_on,
+        {{ local_date_text('shown_rows.started_at') }} as started_on,
         {{ local_time_text('shown_rows.started_at') }} as started_time,
-        {{ local_time_text('shown_rows.ended_at', '%Y-%m-%d') }} as ended_on,
+        {{ local_date_text('shown_rows.ended_at') }} as ended_on,
         shown_rows.started_at,
         shown_rows.session_id,
         shown_rows.starter_path,

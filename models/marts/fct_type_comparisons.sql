@@ -41,14 +41,15 @@ user_metrics as (
         user_starters.user_number,
         user_starters.starter_event_name,
         metrics.metric,
-        cast(user_starters.count_sessions as hugeint) as count_sessions,
+        cast(user_starters.count_sessions as {{ type_of_large_numbers() }})
+            as count_sessions,
         cast(
             case metrics.metric
                 when 'avg_events' then user_starters.count_events
                 when 'avg_duration_seconds' then user_starters.duration_microseconds
                 when 'conversion_rate' then user_starters.count_converted
                 when 'bounce_rate' then user_starters.count_bounces
-            end as hugeint
+            end as {{ type_of_large_numbers() }}
         ) as total
     from user_starters
     cross join metrics
@@ -163,7 +164,7 @@ pairs_measured as (
         sides_b.value as value_b,
         sides_b.value - sides_a.value as difference,
         sides_b.mean - sides_a.mean as mean_difference,
-        least(sides_a.count_users, sides_b.count_users) - 1 as df,
+        cast(least(sides_a.count_users, sides_b.count_users) - 1 as double) as df,
         {{ variance_of_difference(
             'sides_a.squares', 'sides_a.weight', 'sides_b.squares', 'sides_b.weight'
         ) }} as variance,
@@ -267,7 +268,7 @@ pairs_ranked as (
         row_number() over (order by p_value, starter_a, starter_b, metric) as rank
     from pairs_tested
     where
-        p_value is not null
+        t is not null
         and least(count_sessions_a, count_sessions_b)
         >= {{ var('min_comparison_sessions') }}
 
@@ -303,19 +304,27 @@ pairs_judged as (
 
 ),
 
-top_drop_offs as (
+drop_offs_counted as (
 
     select
         starter_event_name,
-        event_name
+        event_name,
+        sum(count_dropped) as count_dropped
     from end_events_daily
     where not is_likely_exit
     group by starter_event_name, event_name
-    having sum(count_dropped) > 0
+
+),
+
+top_drop_offs as (
+
+    select *
+    from drop_offs_counted
+    where count_dropped > 0
     qualify
         row_number() over (
             partition by starter_event_name
-            order by sum(count_dropped) desc, event_name asc
+            order by count_dropped desc, event_name asc
         ) = 1
 
 ),

@@ -19,10 +19,10 @@ rows_numbered as (
 
     select
         users.user_id,
-        row_number() over (
+        cast(row_number() over (
             partition by user_timeline.user_number
             order by user_timeline.user_session_number, user_timeline.kind_order
-        ) as row_number,
+        ) as bigint) as row_number,
         user_timeline.row_kind,
         user_timeline.started_at,
         user_timeline.ended_at,

@@ -75,10 +75,10 @@ measures as (
     select
         received_date as measured_date,
         '{{ measure }}' as measure,
-        cast(null as varchar) as funnel,
-        cast(null as varchar) as starter_event_name,
+        cast(null as string) as funnel,
+        cast(null as string) as starter_event_name,
         cast(null as integer) as stage_order,
-        cast(null as varchar) as stage,
+        cast(null as string) as stage,
         {{ counts[1] }} as count_of,
         {{ counts[0] }} as count_in
     from data_health
@@ -90,12 +90,12 @@ measures as (
 measures_keyed as (
 
     select
-        * exclude (count_of, count_in),
+        * {{ without(['count_of', 'count_in']) }},
         cast(count_of as bigint) as count_of,
         cast(count_in as bigint) as count_in,
         dayofweek(measured_date) as weekday,
         {{ hash_key([
-            'measure', 'funnel', 'starter_event_name', 'cast(stage_order as varchar)'
+            'measure', 'funnel', 'starter_event_name', 'cast(stage_order as string)'
         ]) }} as measure_key
     from measures
     where
@@ -289,7 +289,7 @@ tails_shared as (
         *,
         least(
             {{ var('alert_false_alarms_per_month') }}
-            / (30.0 * count(*) over (partition by measured_date)),
+            / (30e0 * count(*) over (partition by measured_date)),
             0.025
         ) as tail_probability
     from measures_with_usual
@@ -312,7 +312,7 @@ errors_estimated as (
         {{ t_of_score('score', 'degrees_of_freedom') }} as t,
         sqrt(
             dispersion * noisy_rate * (1 - noisy_rate)
-            * (1.0 / count_of + 1.0 / count_of_weekday)
+            * (1 / count_of + 1 / count_of_weekday)
         ) as standard_error,
         {# of a beta-binomial variable of this dispersion, to 2 / (a + b + 2) of it #}
         (1 - 2 * noisy_rate) * (2 * dispersion - 1)

@@ -7,6 +7,8 @@
    The events are sorted once, by user, time and id, and then walked in that order:
    windows without a partition are not sorted again, and what must not cross users
    compares them. #}
+{% set event_order = 'event_at, ' ~ event_id_order(ref('base_app__accepted_rows')) %}
+
 with
 
 typed_events as (
@@ -125,7 +127,16 @@ events_in_order as (
     from events
     left join first_actions_led
         on events.user_number = first_actions_led.user_number
-    order by user_number, event_at, {{ event_id_order(ref('base_app__accepted_rows')) }}
+    {{ ordered_by_user(event_order) }}
+
+),
+
+events_numbered as (
+
+    select
+        *,
+        {{ row_position(event_order) }} as row_position
+    from events_in_order
 
 ),
 
@@ -133,13 +144,12 @@ events_lagged as (
 
     select
         *,
-        row_number() over () as row_position,
         coalesce({{ row_before('user_number') }} != user_number, true) as is_first_of_user,
         case
             when {{ row_before('user_number') }} = user_number
                 then {{ row_before('event_at') }}
         end as previous_event_at
-    from events_in_order
+    from events_numbered
 
 ),
 

@@ -97,7 +97,7 @@ sessions_by_furthest_stage as (
         and (
             funnels.is_for_all_starters
             or sessions_by_group.starter_event_name = '(all)'
-            or list_contains(
+            or array_contains(
                 funnels.starter_event_names, sessions_by_group.starter_event_name
             )
         )

@@ -18,7 +18,7 @@ slices as (
         session_date,
         starters,
         platform,
-        row_number() over () as slice_number
+        row_number() over (order by session_date, starters, platform) as slice_number
     from sessions
     group by session_date, starters, platform
 
@@ -29,14 +29,14 @@ session_paths as (
     select
         slices.slice_number,
         case
-            when sessions.path_codes is null then [0]
-            else list_transform(
-                sessions.path_codes[1:{{ var('journey_max_steps') }}],
-                lambda code: {{ event_code_of('code') }}
-            )
+            when sessions.path_codes is null then {{ list_of([0]) }}
+            else {{ event_codes_of(
+                first_elements('sessions.path_codes', var('journey_max_steps'))
+            ) }}
         end as source_codes,
         case
-            when len(sessions.path_codes) > {{ var('journey_max_steps') }} then -4
+            when {{ count_of('sessions.path_codes') }} > {{ var('journey_max_steps') }}
+                then -4
             when sessions.outcome = 'open' then -3
             when sessions.outcome = 'converted' then -2
             else -1
@@ -50,14 +50,26 @@ session_paths as (
 
 ),
 
+steps_numbered as (
+
+    select
+        slice_number,
+        {{ each_of(places_of('source_codes')) }} as step_number,
+        source_codes,
+        end_code
+    from session_paths
+
+),
+
 transitions as (
 
     select
         slice_number,
-        generate_subscripts(source_codes, 1) as step_number,
-        unnest(source_codes) as source_code,
-        unnest(list_append(source_codes[2:], end_code)) as target_code
-    from session_paths
+        step_number,
+        {{ element_of('source_codes', 'step_number') }} as source_code,
+        coalesce({{ element_of('source_codes', 'step_number + 1') }}, end_code)
+            as target_code
+    from steps_numbered
 
 ),
 

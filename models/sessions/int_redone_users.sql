@@ -63,7 +63,7 @@ first_changes as (
         {% if var('exclude_bots') %}
         case
             when user_number in (select likely_bots.user_number from likely_bots)
-                then cast('-infinity' as timestamp)
+                then {{ beginning_of_time() }}
             else min(event_at)
         end as changed_from
         {% else %}
@@ -181,7 +181,7 @@ redone_users as (
         case
             when first_sessions.first_session_number > 1
                 then first_sessions.redone_from
-            else cast('-infinity' as timestamp)
+            else {{ beginning_of_time() }}
         end as redone_from,
         coalesce(first_sessions.has_earlier_action, false) as has_earlier_action,
         as_of_before.as_of

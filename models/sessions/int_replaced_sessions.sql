@@ -30,14 +30,14 @@ replaced_sessions as (
     {% else %}
     select
         cast(null as bigint) as session_key,
-        cast(null as varchar) as session_id,
+        cast(null as string) as session_id,
         user_number,
         cast(null as date) as session_date,
         cast(null as timestamp) as session_ended_at,
         cast(null as bigint) as count_events,
         cast(null as boolean) as is_closed,
-        cast(null as uuid) as opening_event_uuid,
-        cast(null as varchar) as opening_event_text
+        cast(null as {{ type_of_uuids() }}) as opening_event_uuid,
+        cast(null as string) as opening_event_text
     from redone_users
     where false
     {% endif %}

@@ -26,7 +26,7 @@ session_funnels as (
     inner join funnels
         on
             funnels.is_for_all_starters
-            or list_has_any(funnels.starter_event_names, sessions.starters)
+            or {{ lists_meet('funnels.starter_event_names', 'sessions.starters') }}
 
 )
 

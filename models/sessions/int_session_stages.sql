@@ -37,16 +37,17 @@ funnel_stage_events as (
 
 ),
 
+{# of each session: the events that reach a stage, as a list #}
 stage_events as (
 
     select
         session_funnels.session_key,
         session_funnels.funnel,
-        funnels.order_mode,
-        funnels.conversion_window_seconds,
         funnel_stage_events.stage_order,
-        session_events.event_number,
-        session_events.event_at
+        array_agg({{ struct_of({
+            'event_number': 'session_events.event_number',
+            'event_at': 'session_events.event_at',
+        }) }}) as events
     from session_events
     inner join event_roles
         on session_events.event_code = event_roles.event_code
@@ -56,40 +57,71 @@ stage_events as (
         on
             session_events.session_key = session_funnels.session_key
             and funnel_stage_events.funnel = session_funnels.funnel
-    inner join funnels
-        on session_funnels.funnel = funnels.funnel
+    group by
+        session_funnels.session_key,
+        session_funnels.funnel,
+        funnel_stage_events.stage_order
 
 ),
 
-{# without a window the earliest start reaches furthest; with one, any start may #}
-chain_starts as (
+events_that_start as (
+
+    select
+        stage_events.session_key,
+        stage_events.funnel,
+        funnels.order_mode,
+        funnels.conversion_window_seconds,
+        stage_events.events
+    from stage_events
+    inner join funnels
+        on stage_events.funnel = funnels.funnel
+    where funnels.order_mode = 'any_order' or stage_events.stage_order = 1
+
+),
+
+starts_in_windows as (
 
     select
         session_key,
         funnel,
         order_mode,
-        min(event_number) as start_number,
-        min(event_at) as start_at,
+        conversion_window_seconds,
+        {{ each_of('events') }} as start_event
+    from events_that_start
+    where conversion_window_seconds is not null
+
+),
+
+{# without a window the earliest start reaches furthest; with one, any start may #}
+start_events as (
+
+    select
+        session_key,
+        funnel,
+        order_mode,
+        min({{ least_of('events') }}) as start_event,
         cast(null as timestamp) as window_ends_at
-    from stage_events
-    where
-        conversion_window_seconds is null
-        and (order_mode = 'any_order' or stage_order = 1)
+    from events_that_start
+    where conversion_window_seconds is null
     group by session_key, funnel, order_mode
     union all
     select
         session_key,
         funnel,
         order_mode,
-        event_number as start_number,
-        event_at as start_at,
-        event_at
-        + to_microseconds(cast(round(conversion_window_seconds * 1000000) as bigint))
+        start_event,
+        start_event.event_at + conversion_window_seconds * interval '1 second'
             as window_ends_at
-    from stage_events
-    where
-        conversion_window_seconds is not null
-        and (order_mode = 'any_order' or stage_order = 1)
+    from starts_in_windows
+
+),
+
+chain_starts as (
+
+    select
+        *,
+        start_event.event_number as start_number
+    from start_events
 
 ),
 
@@ -101,8 +133,7 @@ ordered_chains as (
         start_number,
         window_ends_at,
         1 as stage_order,
-        start_number as event_number,
-        start_at as reached_at
+        start_event as stage_event
     from chain_starts
     where order_mode = 'ordered'
 
@@ -114,53 +145,38 @@ ordered_chains as (
         ordered_chains.start_number,
         ordered_chains.window_ends_at,
         stage_events.stage_order,
-        min(stage_events.event_number) as event_number,
-        min(stage_events.event_at) as reached_at
+        {{ least_of(list_where(
+            'stage_events.events', 'event',
+            'event.event_number > ordered_chains.stage_event.event_number'
+        )) }} as stage_event
     from ordered_chains
     inner join stage_events
         on
             ordered_chains.session_key = stage_events.session_key
             and ordered_chains.funnel = stage_events.funnel
             and ordered_chains.stage_order + 1 = stage_events.stage_order
-            and ordered_chains.event_number < stage_events.event_number
-            and (
-                ordered_chains.window_ends_at is null
-                or stage_events.event_at <= ordered_chains.window_ends_at
-            )
-    group by
-        ordered_chains.session_key,
-        ordered_chains.funnel,
-        ordered_chains.start_number,
-        ordered_chains.window_ends_at,
-        stage_events.stage_order
+    where ordered_chains.stage_event is not null
 
 ),
 
-any_order_first_events as (
+any_order_chain_events as (
 
     select
         chain_starts.session_key,
         chain_starts.funnel,
         chain_starts.start_number,
+        chain_starts.window_ends_at,
         stage_events.stage_order,
-        min(stage_events.event_number) as event_number,
-        min(stage_events.event_at) as event_at
+        {{ least_of(list_where(
+            'stage_events.events', 'event',
+            'event.event_number >= chain_starts.start_number'
+        )) }} as stage_event
     from chain_starts
     inner join stage_events
         on
             chain_starts.session_key = stage_events.session_key
             and chain_starts.funnel = stage_events.funnel
-            and chain_starts.start_number <= stage_events.event_number
-            and (
-                chain_starts.window_ends_at is null
-                or stage_events.event_at <= chain_starts.window_ends_at
-            )
     where chain_starts.order_mode = 'any_order'
-    group by
-        chain_starts.session_key,
-        chain_starts.funnel,
-        chain_starts.start_number,
-        stage_events.stage_order
 
 ),
 
@@ -172,9 +188,11 @@ any_order_stages_counted as (
         start_number,
         stage_order,
         row_number() over stages_so_far as count_stages,
-        max(event_number) over stages_so_far as event_number,
-        max(event_at) over stages_so_far as reached_at
-    from any_order_first_events
+        max(stage_event) over stages_so_far as stage_event
+    from any_order_chain_events
+    where
+        stage_event is not null
+        and (window_ends_at is null or stage_event.event_at <= window_ends_at)
     window stages_so_far as (
         partition by session_key, funnel, start_number
         order by stage_order
@@ -186,13 +204,7 @@ any_order_stages_counted as (
 {# stage k is reached once each of 1..k has occurred: no number is missing up to it #}
 any_order_chains as (
 
-    select
-        session_key,
-        funnel,
-        start_number,
-        stage_order,
-        event_number,
-        reached_at
+    select *
     from any_order_stages_counted
     where count_stages = stage_order
 
@@ -205,17 +217,20 @@ chains as (
         funnel,
         start_number,
         stage_order,
-        event_number,
-        reached_at
+        stage_event.event_number,
+        stage_event.event_at as reached_at
     from ordered_chains
+    where
+        stage_event is not null
+        and (window_ends_at is null or stage_event.event_at <= window_ends_at)
     union all
     select
         session_key,
         funnel,
         start_number,
         stage_order,
-        event_number,
-        reached_at
+        stage_event.event_number,
+        stage_event.event_at as reached_at
     from any_order_chains
 
 ),

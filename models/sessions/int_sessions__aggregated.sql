@@ -171,7 +171,7 @@ sessions_aggregated as (
             {{ names_of_codes(
                 'starters_listed.starter_codes', 'event_names.names'
             ) }},
-            []
+            {{ list_of([]) }}
         ) as starters,
         contexts_of_sessions.platform,
         contexts_of_sessions.app_version,

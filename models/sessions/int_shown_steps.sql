@@ -1,4 +1,5 @@
 {{ config(materialized='incremental', redone_by='shown_session') }}
+{% set redone = is_redone('session') %}
 
 {# The steps of the sessions of the users that pages show. Listed are those of the
    sessions redone, and all of a user who was not shown before. #}
@@ -15,15 +16,14 @@ sessions as (
     select * from {{ ref('int_sessions__aggregated') }}
     where
         user_number in (select shown_users.user_number from shown_users)
-        {% set redone = is_redone('session') %}
-        {% if is_incremental_build() %}
+    {% if is_incremental_build() %}
         and (
             {{ redone }}
             or user_number not in (
                 select steps_before.user_number from {{ this }} as steps_before
             )
         )
-        {% endif %}
+    {% endif %}
 
 ),
 
@@ -40,7 +40,7 @@ event_names as (
 ),
 
 {# from the paths, so that only the events that begin a step are looked at #}
-steps as (
+steps_numbered as (
 
     select
         session_key,
@@ -48,9 +48,17 @@ steps as (
         session_started_at,
         count_actions,
         path_codes,
-        generate_subscripts(path_codes, 1) as step_number,
-        unnest(path_codes) as path_code
+        {{ each_of(places_of('path_codes')) }} as step_number
     from sessions
+
+),
+
+steps as (
+
+    select
+        *,
+        {{ element_of('path_codes', 'step_number') }} as path_code
+    from steps_numbered
 
 ),
 
@@ -64,9 +72,9 @@ steps_named as (
         {{ path_repeats(
             'steps.path_codes', 'steps.step_number', 'steps.count_actions'
         ) }} as count_repeats,
-        round({{ seconds_between(
+        {{ rounded(seconds_between(
             'steps.session_started_at', 'session_events.event_at'
-        ) }}, 1) as seconds_after_start
+        ), 1) }} as seconds_after_start
     from steps
     inner join session_events
         on

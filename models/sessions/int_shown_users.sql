@@ -19,7 +19,7 @@ shown_users as (
     select
         users.user_number,
         {{ short_name(display_name('users.user_id')) }} as display_name,
-        row_number() over newest_first as shown_user_number,
+        cast(row_number() over newest_first as bigint) as shown_user_number,
         sum(least(sessions.user_session_number, {{ var('shown_rows_per_user') }}))
             over newest_first as count_sessions_so_far
     from sessions

@@ -15,7 +15,7 @@ sessions_by_starter as (
 
     select
         *,
-        unnest(starters) as starter_event_name
+        {{ each_of('starters') }} as starter_event_name
     from sessions
     where outcome != 'open'
 

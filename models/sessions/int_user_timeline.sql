@@ -108,7 +108,7 @@ timeline as (
         outcomes.result,
         sessions.count_events,
         sessions.duration_seconds,
-        cast(null as varchar) as ambient_summary
+        cast(null as string) as ambient_summary
     from sessions
     inner join outcomes
         on sessions.session_key = outcomes.session_key

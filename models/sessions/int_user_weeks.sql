@@ -27,9 +27,9 @@ sessions_by_week as (
         sessions.user_number,
         first_sessions.first_session_date,
         first_sessions.starters,
-        date_diff(
-            'day', first_sessions.first_session_date, sessions.session_date
-        ) // 7 + 1 as week_number
+        {{ whole_division(days_between(
+            'first_sessions.first_session_date', 'sessions.session_date'
+        ), 7) }} + 1 as week_number
     from sessions
     inner join first_sessions
         on sessions.user_number = first_sessions.user_number
@@ -42,8 +42,8 @@ users_with_weeks as (
         user_number,
         first_session_date,
         starters,
-        list_sort(
-            list(distinct week_number) filter (
+        array_sort(
+            array_agg(distinct week_number) filter (
                 where week_number <= {{ var('retention_weeks') }}
             )
         ) as week_numbers

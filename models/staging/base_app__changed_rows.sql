@@ -94,10 +94,11 @@ people_now_and_before as (
 changed_rows as (
 
     select
-        touched_rows.* replace (
-            coalesce(people_now_and_before.person_number, touched_rows.user_number)
-                as user_number
-        )
+        coalesce(people_now_and_before.person_number, touched_rows.user_number)
+            as user_number,
+        touched_rows.event_code,
+        touched_rows.event_at,
+        touched_rows.received_at
     from touched_rows
     left join people_now_and_before
         on touched_rows.user_number = people_now_and_before.user_number

@@ -28,7 +28,7 @@ column_names_of_text as (
 
     select
         file_name,
-        list_sort(list_distinct(flatten(list(json_keys(payload))))) as column_names
+        {{ distinct_of_lists(json_names('payload')) }} as column_names
     from cut_records
     where is_readable and {{ is_json_object('payload') }}
     group by file_name
@@ -40,12 +40,9 @@ arrived_files_described as (
     select
         arrived_files.*,
         coalesce(
-            list_transform(
-                cast(arrived_files.columns_json as json[]),
-                lambda pair: json_extract_string(pair, '$[0]')
-            ),
+            {{ described_names('arrived_files.columns_json') }},
             column_names_of_text.column_names,
-            []
+            {{ text_list([]) }}
         ) as column_names,
         {# ndjson says what an object has, not what the others lack #}
         arrived_files.columns_json is not null
@@ -87,7 +84,7 @@ files_there as (
         cast(null as integer) as loaded_in_build,
         cast(null as timestamp) as settled_at
     from arrived_files_described
-    union all by name
+    union all
     select
         files_before.file_name,
         files_before.file_format,
@@ -132,7 +129,7 @@ files_marked as (
 files_numbered as (
 
     select
-        * exclude (file_number, loaded_in_build),
+        * {{ without(['file_number', 'loaded_in_build']) }},
         case
             when is_loaded_now
                 then

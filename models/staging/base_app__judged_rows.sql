@@ -14,7 +14,7 @@ landed_rows as (
 times_bounded as (
 
     select
-        * exclude (event_at, received_at),
+        * {{ without(['event_at', 'received_at']) }},
         {{ time_from_oldest('event_at') }} as event_at,
         {{ valid_received_at('received_at') }} as valid_received_at
     from landed_rows
@@ -24,7 +24,7 @@ times_bounded as (
 rows_judged as (
 
     select
-        * exclude (valid_received_at),
+        * {{ without(['valid_received_at']) }},
         coalesce(valid_received_at, event_at) as received_at,
         valid_received_at is not null as has_valid_received_at,
         case

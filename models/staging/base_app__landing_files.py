@@ -50,9 +50,7 @@ def readable_name(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def describe_parquet(
-    path: str, session: duckdb.DuckDBPyConnection
-) -> tuple[str | None, str | None]:
+def describe_parquet(path: str, reader: duckdb.DuckDBPyConnection) -> tuple[str | None, str | None]:
     """Return (columns as JSON [[name, type]...], None) or (None, why it cannot be read).
 
     All of the file is read, since a byte that is wrong within shows only then.
@@ -60,12 +58,12 @@ def describe_parquet(
     rows = "(select * from read_parquet(?, filename = 'landed_file_name', file_row_number = true))"
     files = [glob.escape(path)]  # a name is no pattern
     try:
-        columns = session.execute(
+        columns = reader.execute(
             f"select column_name, column_type from (describe from {rows}) "
             "where column_name not in ('landed_file_name', 'file_row_number')",
             files,
         ).fetchall()
-        session.execute(f"select bit_xor(hash(*columns(*))) from {rows}", files).fetchall()
+        reader.execute(f"select bit_xor(hash(*columns(*))) from {rows}", files).fetchall()
     except (duckdb.Error, UnicodeError) as error:  # whatever is said of a file, the build goes on
         return None, str(error).splitlines()[0]
     return json.dumps(columns), None
@@ -90,6 +88,7 @@ def model(dbt: Any, session: duckdb.DuckDBPyConnection) -> pa.Table:  # noqa: AN
     """
     dbt.config(materialized="table")
     known = described_before(dbt, session)
+    reader = duckdb.connect()  # of files, whatever the engine of the warehouse
     zones = {
         "events": dbt.config.get("landing"),
         "interventions": dbt.config.get("interventions"),
@@ -109,7 +108,7 @@ def model(dbt: Any, session: duckdb.DuckDBPyConnection) -> pa.Table:  # noqa: AN
             if name != path:
                 error = "its name is not UTF-8; rename it"
             elif kind == "parquet":
-                columns, error = known.get(version) or describe_parquet(path, session)
+                columns, error = known.get(version) or describe_parquet(path, reader)
             rows.append((zone, name, kind, *version[1:], columns, error))
     parts = dbt.ref("base_app__relation_parts")
     for name, count_rows, rows_hash, columns in parts.order("file_name").fetchall():

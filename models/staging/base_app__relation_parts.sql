@@ -30,10 +30,10 @@ relation_parts as (
 relation_parts as (
 
     select
-        cast(null as varchar) as file_name,
+        cast(null as string) as file_name,
         cast(null as bigint) as count_rows,
         cast(null as bigint) as rows_hash,
-        cast(null as varchar) as columns_json
+        cast(null as string) as columns_json
     where false
 
 )

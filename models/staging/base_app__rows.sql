@@ -119,7 +119,7 @@ rows_numbered_by_file as (
 
     select
         files.file_number,
-        all_rows.* exclude (file_name)
+        all_rows.* {{ without(['file_name']) }}
     from all_rows
     inner join files
         on all_rows.file_name = files.file_name

@@ -25,9 +25,8 @@ people as (
 staged_rows as (
 
     select
-        accepted_rows.* replace (
-            coalesce(people.person_number, accepted_rows.user_number) as user_number
-        ),
+        accepted_rows.* {{ without(['user_number']) }},
+        coalesce(people.person_number, accepted_rows.user_number) as user_number,
         accepted_rows.user_number as landed_user_number
     from accepted_rows
     left join people

@@ -11,7 +11,7 @@ landed_rows as (
 rows_judged as (
 
     select
-        * exclude (mapped_at),
+        * {{ without(['mapped_at']) }},
         {{ time_from_oldest('mapped_at') }} as mapped_at,
         case
             when not is_readable then 'unreadable'

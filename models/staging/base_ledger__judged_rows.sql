@@ -10,7 +10,7 @@ landed_rows as (
 times_bounded as (
 
     select
-        * exclude (assigned_at, received_at, planned_treated_share),
+        * {{ without(['assigned_at', 'received_at', 'planned_treated_share']) }},
         case
             when {{ is_blank('planned_treated_share') }} then 0.5
             else try_cast(planned_treated_share as double)
@@ -24,7 +24,7 @@ times_bounded as (
 rows_judged as (
 
     select
-        * exclude (valid_received_at),
+        * {{ without(['valid_received_at']) }},
         coalesce(valid_received_at, assigned_at) as received_at,
         valid_received_at is not null as has_valid_received_at,
         case

@@ -16,5 +16,5 @@ select
             then cast(conversion_window_seconds as double)
     end as conversion_window_seconds,
     starters = '(all)' as is_for_all_starters,
-    string_split(starters, '|') as starter_event_names
+    {{ texts_between('starters', '|') }} as starter_event_names
 from funnels

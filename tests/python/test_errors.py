@@ -101,7 +101,8 @@ def said_in_python(path):
 
 def said_in_macros(path):
     source = path.read_text(encoding="utf-8")
-    tree = jinja2.Environment(extensions=["jinja2.ext.do"]).parse(source)
+    extensions = ["jinja2.ext.do", "dbt_common.clients.jinja.MaterializationExtension"]
+    tree = jinja2.Environment(extensions=extensions).parse(source)
     names = {
         node.target.name: texts(node.node)
         for node in tree.find_all(nodes.Assign)
