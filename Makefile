@@ -4,12 +4,14 @@
 #   make run                 everything, then serves the reports (SERVE=0: stops before serving)
 #   make test                everything above, and all tests
 #   make test-fast           all tests but those of the pages
+#   make test-spark          builds the demo with Spark and with DuckDB, and compares the marts
 #   make live                follows the landing zone: who is stuck now, and interventions out
 #   make demo-live           the same with people who are played as if it were now (RATE=20 events/s)
 #   make bench               measures it beside other engines (SCALE=163: a hundred million events)
 #
 #   make build FULL=1        everything built anew, not only what changed
 #   make daily               for cron: checks, builds, renders, tells what is alarming (docs/schedule.md)
+#   make build TARGET=spark  the same with Apache Spark; needs Java 17
 #   make settings            checks settings and vars, and builds nothing
 #   make metrics             what can be asked by name, and answered without SQL:
 #                            QUERY="--metrics conversion_rate --group-by session__platform"
@@ -31,6 +33,7 @@ SERVE ?= 1
 PORT ?= 3000
 RATE ?= 20
 VARS ?=
+TARGET ?= duckdb
 
 DEMO_EVENTS := landing/events
 export DROPOFF_EVENTS ?= $(DEMO_EVENTS)
@@ -49,7 +52,7 @@ CHECKS := $(patsubst %.duckdb,%,$(DROPOFF_WAREHOUSE)).checks.ndjson
 # millions of events, one and ten, unless SCALE is given
 BENCH_SCALES := $(if $(filter command environment,$(firstword $(origin SCALE))),$(SCALE),1.63 16.3)
 
-.PHONY: help setup setup-browser new-app land check build metrics reports serve live demo-live erase settings daily lint slim docs bench bench-live bench-faults audit performance-page test-fast test run clean
+.PHONY: help setup setup-spark setup-browser new-app land check build metrics reports serve live demo-live erase settings daily lint slim docs bench bench-live bench-faults audit performance-page test-fast test-spark test run clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -59,6 +62,9 @@ setup:
 	@$(STEP) setup --inputs pyproject.toml uv.lock --outputs .venv/bin/dbt -- sh steps/setup_python.sh
 	@$(STEP) setup-npm --inputs reports/package.json reports/package-lock.json reports/repair \
 	    --outputs reports/node_modules -- sh -c 'cd reports && npm ci --no-audit --no-fund && echo "the packages of the reports are installed"'
+
+setup-spark: setup
+	@$(STEP) spark-env --inputs pyproject.toml uv.lock --outputs .venv-spark/bin/dbt -- sh steps/setup_spark.sh
 
 setup-browser:
 	@$(STEP) browser --outputs /usr/bin/chromium -- sh steps/setup_browser.sh
@@ -78,9 +84,11 @@ check: land
 	@$(STEP) check --inputs landing/check.py $(DROPOFF_SEEDS) $(EVENT_FILES) $(LEDGER_FILES) --env DROPOFF_EVENTS DROPOFF_INTERVENTIONS --outputs $(CHECKS) -- \
 	    $(PYTHON) landing/check.py --out $(CHECKS) --vars '$(VARS)'
 
-build: check
-	@$(STEP) build --inputs models macros tests/generic tests/macros tests/marts tests/sessions dbt_project.yml profiles.yml steps/build.py $(DROPOFF_SEEDS) $(EVENT_FILES) $(LEDGER_FILES) "$(DROPOFF_IDENTITIES)" \
-	    --env DROPOFF_EVENTS DROPOFF_INTERVENTIONS DROPOFF_IDENTITIES DROPOFF_SALT --outputs $(DROPOFF_WAREHOUSE) -- $(PYTHON) steps/build.py --vars '$(VARS)' $(if $(FULL),--full-refresh)
+# Spark has an environment of its own, and a folder of tables beside the warehouse
+BUILDER := $(if $(filter spark,$(TARGET)),.venv-spark/bin/python steps/spark.py,$(PYTHON) steps/build.py)
+build: check $(if $(filter spark,$(TARGET)),setup-spark)
+	@$(STEP) build --inputs models macros tests/generic tests/macros tests/marts tests/sessions dbt_project.yml profiles.yml steps/build.py steps/spark.py $(DROPOFF_SEEDS) $(EVENT_FILES) $(LEDGER_FILES) "$(DROPOFF_IDENTITIES)" \
+	    --env DROPOFF_EVENTS DROPOFF_INTERVENTIONS DROPOFF_IDENTITIES DROPOFF_SALT --outputs $(DROPOFF_WAREHOUSE) -- $(BUILDER) --vars '$(VARS)' $(if $(FULL),--full-refresh)
 
 metrics: build
 	@$(PYTHON) steps/metrics.py $(QUERY)
@@ -174,9 +182,13 @@ test-fast:
 	@$(TEST) VARS= SEED=1 SCALE=1 build
 	@$(PYTHON) -m pytest -n 2 --dist loadscope -m "not slow" --ignore=tests/browser
 
+# what Spark builds is what DuckDB builds, mart by mart
+test-spark: setup-spark
+	@.venv-spark/bin/python -m pytest -s tests/spark
+
 test:
 	@$(TEST) VARS= SEED=1 SCALE=1 reports setup-browser
 	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 clean:
-	rm -rf .steps logs target warehouse.duckdb warehouse.checks.ndjson warehouse.live warehouse.daily landing/events landing/truth landing/interventions $(PLAYED) reports/build reports/.evidence site
+	rm -rf .steps logs target warehouse.duckdb warehouse.checks.ndjson warehouse.live warehouse.daily warehouse.spark landing/events landing/truth landing/interventions $(PLAYED) reports/build reports/.evidence site
