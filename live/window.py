@@ -278,7 +278,8 @@ class Window:
         )
         self.give_rows([])
         models = self.models
-        settings = {name for name in models.sql if name.startswith("stg_settings__")}
+        # those that it hangs on, which are compiled
+        settings = {n for n, sql in models.sql.items() if sql and n.startswith("stg_settings__")}
         for name in models.in_order(settings, GIVEN):
             self.make(name, NOW)
         given = GIVEN | settings
