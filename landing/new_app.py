@@ -19,6 +19,7 @@ import re
 import shlex
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -229,15 +230,39 @@ class Context(jinja2.runtime.Context):
             return returned.args[0]
 
 
+class Macros:
+    """Macros of the project as functions that give SQL, in DuckDB's dialect."""
+
+    def __init__(self, *files: str) -> None:
+        """Those of these files."""
+        source = "".join((ROOT / "macros" / f"{name}.sql").read_text("utf-8") for name in files)
+        environment = jinja2.Environment(extensions=["jinja2.ext.do"])
+        environment.context_class = Context
+        environment.globals |= {"return": ReturnedError, "adapter": self, "modules": {"re": re}}
+        self.module = environment.from_string(source).module
+
+    def dispatch(self, name: str) -> Callable[..., Any]:
+        """The dialect of a macro, as dbt's adapter gives it."""
+        own = f"duckdb__{name}"
+        return getattr(self, own if hasattr(self.module, own) else f"default__{name}")
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        """A macro, which may return a value."""
+        macro = getattr(self.module, name)
+
+        def call(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401
+            try:
+                return macro(*arguments, **named)
+            except ReturnedError as returned:
+                return returned.args[0]
+
+        return call
+
+
 @cache
-def macros() -> Any:  # noqa: ANN401 (a module of jinja2's)
-    """The project's own macros of texts, names and times, as functions that give SQL."""
-    files = ("texts", "landed_columns", "times")
-    source = "".join((ROOT / "macros" / f"{name}.sql").read_text("utf-8") for name in files)
-    environment = jinja2.Environment(extensions=["jinja2.ext.do"])
-    environment.context_class = Context
-    environment.globals |= {"return": ReturnedError, "modules": {"re": re}}
-    return environment.from_string(source).module
+def macros() -> Macros:
+    """The project's own macros of texts, names and times."""
+    return Macros("texts", "lists", "statistics", "landed_columns", "times")
 
 
 def read(db: Db, pattern: str) -> list[Rows]:
