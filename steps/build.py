@@ -241,7 +241,8 @@ def given(dbt_vars: str) -> list[str]:
 
 def check_settings(dbt_vars: str) -> int:
     """Check the settings and vars as a build does, and build nothing. Returns 0, or 1."""
-    operation = ["run-operation", "check_settings_and_vars", *given(dbt_vars)]
+    # what is written is for readers of the last build, and would name another file
+    operation = ["run-operation", "check_settings_and_vars", "--no-write-json", *given(dbt_vars)]
     code, lines = run_dbt(":memory:", operation)
     print(*(trouble(lines) if code else [f"the settings in {app.settings()} are sound"]), sep="\n")
     return code

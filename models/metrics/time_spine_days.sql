@@ -24,7 +24,11 @@ range_of_days as (
         ) as last_day
     from settings
     left join data_health
-        on data_health.received_date is not null
+        on
+            {# of a rejected row it may be any day, or no end of days #}
+            data_health.received_date between
+            {{ reporting_date(timestamp_literal(var('oldest_event_time'))) }}
+            and {{ reporting_date(build_clock()) }}
 
 ),
 

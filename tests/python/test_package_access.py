@@ -16,8 +16,8 @@ DBT = os.path.join(os.path.dirname(sys.executable), "dbt")
 def reader(tmp_path):
     """A project with a warehouse of one mart, and no landing zone. Runs dbt in it."""
     with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as connection:
-        connection.execute("create schema marts")
-        connection.execute("create table marts.fct_session_types as select 7 as count_sessions")
+        connection.execute("create schema main_marts")
+        connection.execute("create table main_marts.fct_session_types as select 7 as count_sessions")
     files = {
         "dbt_project.yml": {"name": "reader", "profile": "reader"},
         "profiles.yml": {
@@ -61,7 +61,7 @@ def test_a_project_that_installs_this_one_refers_to_marts_and_to_nothing_else(re
         assert connection.execute("select n from main.types").fetchall() == [(8,)]
         # nothing of this project was built, and no build was begun
         schemas = connection.execute("select distinct schema_name from duckdb_tables()").fetchall()
-        assert {name for (name,) in schemas} == {"marts"}
+        assert {name for (name,) in schemas} == {"main_marts"}
     model.write_text("select * from {{ ref('dropoff', 'int_sessions') }}")
     done = dbt("parse")
     assert done.returncode != 0

@@ -1193,6 +1193,7 @@ MADE_BEFORE_ROWS = [
     "base_app__arrived_files",
     "base_app__cut_records",
     "base_app__files",
+    "base_app__relation_parts",
     "base_app__text_records",
 ]
 
