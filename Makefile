@@ -186,9 +186,10 @@ test-fast:
 test-spark: setup-spark
 	@.venv-spark/bin/python -m pytest -s tests/spark
 
+# three at a time, since browsers and the live view mostly wait
 test:
 	@$(TEST) VARS= SEED=1 SCALE=1 reports setup-browser
-	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 clean:
 	rm -rf .steps logs target warehouse.duckdb warehouse.checks.ndjson warehouse.live warehouse.daily warehouse.spark landing/events landing/truth landing/interventions $(PLAYED) reports/build reports/.evidence site

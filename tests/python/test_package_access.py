@@ -17,7 +17,9 @@ def reader(tmp_path):
     """A project with a warehouse of one mart, and no landing zone. Runs dbt in it."""
     with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as connection:
         connection.execute("create schema main_marts")
-        connection.execute("create table main_marts.fct_session_types as select 7 as count_sessions")
+        connection.execute(
+            "create table main_marts.fct_session_types as select 7 as count_sessions"
+        )
     files = {
         "dbt_project.yml": {"name": "reader", "profile": "reader"},
         "profiles.yml": {
