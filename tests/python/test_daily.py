@@ -368,6 +368,9 @@ def test_a_day_after_the_other_with_the_true_make(tmp_path):
         "DROPOFF_EVENTS": f"{tmp_path}/events",
         "DROPOFF_SEEDS": str(settings),
         "DROPOFF_WAREHOUSE": f"{tmp_path}/w.duckdb",
+        # other tests read what the build of the demo left
+        "DBT_TARGET_PATH": str(tmp_path / "target"),
+        "DBT_LOG_PATH": str(tmp_path / "logs"),
     }
 
     def run(events_of_day):
