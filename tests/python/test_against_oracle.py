@@ -136,6 +136,7 @@ def test_an_app_nobody_here_wrote_equals_the_oracle(
     assert build.rows("select count(*) as n from marts.fct_sessions")[0]["n"] == count_sessions
 
 
+@pytest.mark.slow
 def test_a_web_shop_session_has_the_events_of_one_true_session(dbt, shared_data):
     events = f"{shared_data}/web_shop/events/*.parquet"
     build = dbt(

@@ -593,6 +593,7 @@ def run_check(capsys, *arguments):
     return code, err
 
 
+@pytest.mark.slow
 def test_every_hostile_file_is_read_by_the_check_or_is_unreadable(app, built):
     columns = check.columns_of_events({})
     counts = collections.Counter()

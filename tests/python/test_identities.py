@@ -60,6 +60,7 @@ def event(number, user_id, name, minute):
     return {"event_id": f"e{number}", "user_id": user_id, "event_name": name, **times}
 
 
+@pytest.mark.slow
 def test_what_somebody_did_before_login_is_theirs(app):
     land(
         app,
@@ -99,6 +100,7 @@ def test_what_somebody_did_before_login_is_theirs(app):
     assert sorted(row["landed_user_id"] for row in landed) == ["C-1", "G-1", "G-1"]
 
 
+@pytest.mark.slow
 def test_the_ledger_follows_the_person(app):
     land(
         app,

@@ -418,6 +418,7 @@ def test_shuffled_split_and_repeated_input_gives_the_same_rows(dbt, tmp_path):
     assert health != second["health"]
 
 
+@pytest.mark.slow
 def test_rows_without_ids_make_their_own_from_all_but_received_at(dbt, tmp_path):
     """The same row received twice, in two formats, is one event; another city is another one."""
     row = {"who": "u", "what": "bus_search", "when": "2026-01-12 10:00:00", "city": "Pune", "n": 1}
@@ -438,6 +439,7 @@ def test_rows_without_ids_make_their_own_from_all_but_received_at(dbt, tmp_path)
     assert counts == {"staged": 2, "copies": 2}
 
 
+@pytest.mark.slow
 def test_a_landing_zone_of_nothing_but_empty_files_builds(dbt, tmp_path):
     write(tmp_path / "events", "a.ndjson", b"")
     build = dbt(
