@@ -218,7 +218,8 @@ usual_weekdays_with_noise as (
 
 ),
 
-{# never less than the sampling of sessions makes #}
+{# never less than the sampling of sessions makes; of whole billionths, so that no order
+   of days shows #}
 dispersions as (
 
     select
@@ -227,10 +228,10 @@ dispersions as (
         count(*) as count_days,
         count(*) - count(distinct weekday) as degrees_of_freedom,
         greatest(
-            sum(
-                pow(count_in - count_of * usual_value, 2)
+            sum(cast(round(
+                1e9 * pow(count_in - count_of * usual_value, 2)
                 / (count_of * noisy_rate * (1 - noisy_rate))
-            ) / nullif(count(*) - count(distinct weekday), 0),
+            ) as bigint)) / 1e9 / nullif(count(*) - count(distinct weekday), 0),
             1
         ) as dispersion
     from usual_weekdays_with_noise
