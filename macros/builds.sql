@@ -218,3 +218,19 @@
         0
     {%- endif -%}
 {%- endmacro %}
+
+{# the build that made a fit: of one that came out as the last, which a model keeps, that of the last #}
+{% macro build_of_fit(fit_key, model_name) -%}
+    {%- if is_incremental_build() -%}
+        coalesce(
+            (
+                select max(fits_before.build_number)
+                from {{ before_this_build(model_name) }} as fits_before
+                where fits_before.fit_key = {{ fit_key }}
+            ),
+            {{ number_of_this_build() }}
+        )
+    {%- else -%}
+        {{ number_of_this_build() }}
+    {%- endif -%}
+{%- endmacro %}

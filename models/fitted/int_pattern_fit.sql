@@ -25,37 +25,13 @@ fits as (
 
 ),
 
-{% if is_incremental_build() %}
-
-fits_before as (
-
-    select * from {{ before_this_build('int_pattern_fit') }}
-
-),
-
-fits_of_builds as (
-
-    select
-        fits.fit_key,
-        coalesce(fits_before.build_number, {{ number_of_this_build() }})
-            as build_number
-    from fits
-    left join fits_before
-        on fits.fit_key = fits_before.fit_key
-
-)
-
-{% else %}
-
 fits_of_builds as (
 
     select
         fit_key,
-        {{ number_of_this_build() }} as build_number
+        {{ build_of_fit('fit_key', 'int_pattern_fit') }} as build_number
     from fits
 
 )
-
-{% endif %}
 
 select * from fits_of_builds
