@@ -126,6 +126,34 @@ unreadable_files as (
 
 ),
 
+{# what broke, and has no range #}
+faults as (
+
+    select
+        alert_date,
+        last_date,
+        'no_rows' as kind,
+        count_of,
+        'No rows came for ' || {{ counted_days('count_of') }} as title,
+        'the same weekdays of the four weeks before' as computed_from
+    from silences
+    union all
+    select
+        alert_date,
+        alert_date as last_date,
+        'files_rejected' as kind,
+        count_of,
+        case
+            when count_of = 1 then first_file_name || ' cannot be read'
+            else
+                count_of || ' files cannot be read, ' || first_file_name
+                || ' and others'
+        end as title,
+        'the checks of what landed' as computed_from
+    from unreadable_files
+
+),
+
 ranges_with_labels as (
 
     select
@@ -187,7 +215,7 @@ alerts_of_all_kinds as (
     select
         alert_date,
         last_date,
-        'no_rows' as kind,
+        kind,
         null as funnel,
         null as starter_event_name,
         null as stage_order,
@@ -200,34 +228,9 @@ alerts_of_all_kinds as (
         null as usual_low,
         null as usual_high,
         null as standard_errors,
-        'No rows came for ' || {{ counted_days('count_of') }} as title,
-        'the same weekdays of the four weeks before' as computed_from
-    from silences
-    union all
-    select
-        alert_date,
-        alert_date as last_date,
-        'files_rejected' as kind,
-        null as funnel,
-        null as starter_event_name,
-        null as stage_order,
-        null as stage,
-        null as stage_label,
-        count_of,
-        null as count_in,
-        null as alert_value,
-        null as usual_value,
-        null as usual_low,
-        null as usual_high,
-        null as standard_errors,
-        case
-            when count_of = 1 then first_file_name || ' cannot be read'
-            else
-                count_of || ' files cannot be read, ' || first_file_name
-                || ' and others'
-        end as title,
-        'the checks of what landed' as computed_from
-    from unreadable_files
+        title,
+        computed_from
+    from faults
 
 ),
 
@@ -247,24 +250,4 @@ alerts as (
 
 )
 
-select
-    alert_id,
-    alert_date,
-    last_date,
-    kind,
-    funnel,
-    starter_event_name,
-    stage_order,
-    stage,
-    stage_label,
-    count_of,
-    count_in,
-    alert_value,
-    usual_value,
-    usual_low,
-    usual_high,
-    standard_errors,
-    title,
-    computed_from,
-    is_current
-from alerts
+select * from alerts
