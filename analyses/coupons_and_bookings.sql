@@ -61,14 +61,7 @@ rates as (
         has_coupon,
         sum(count_sessions) as count_sessions,
         sum(count_converted) / sum(count_sessions) as conversion_rate,
-        {{ squares_of_side(
-            'sum(count_converted) / sum(count_sessions)',
-            'count(*)',
-            'sum(count_converted * count_converted)',
-            'sum(count_converted * count_sessions)',
-            'sum(count_sessions * count_sessions)',
-            '0',
-        ) }} / pow(sum(count_sessions), 2) as variance
+        {{ variance_of_ratio('count_converted', 'count_sessions') }} as variance
     from sessions_of_users
     group by among, has_coupon
 ),

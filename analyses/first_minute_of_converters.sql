@@ -60,14 +60,7 @@ shares as (
         sum(count_minutes) as count_sessions,
         sum(count_with_event) as count_with_event,
         sum(count_with_event) / sum(count_minutes) as share_with_event,
-        {{ squares_of_side(
-            'sum(count_with_event) / sum(count_minutes)',
-            'count(*)',
-            'sum(count_with_event * count_with_event)',
-            'sum(count_with_event * count_minutes)',
-            'sum(count_minutes * count_minutes)',
-            '0',
-        ) }} / pow(sum(count_minutes), 2) as variance
+        {{ variance_of_ratio('count_with_event', 'count_minutes') }} as variance
     from minutes_of_users
     group by event_name, is_converted
 ),

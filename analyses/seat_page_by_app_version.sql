@@ -16,33 +16,24 @@ reached as (
     from sessions
     where
         furthest_funnel = 'booking'
-        and furthest_stage_order >= 4
         and outcome != 'open'
 ),
 
 stages_by_version as (
+    {% for stage_order in [4, 5] %}
     select
         app_version,
-        4 as stage_order,
+        {{ stage_order }} as stage_order,
         avg(cast(is_new_user as integer)) as share_new_users,
-        avg(cast(furthest_stage_order > 4 as integer)) filter (where is_new_user)
-            as step_rate_new,
-        avg(cast(furthest_stage_order > 4 as integer)) filter (where not is_new_user)
-            as step_rate_returning
+        avg(cast(furthest_stage_order > {{ stage_order }} as integer))
+        filter (where is_new_user) as step_rate_new,
+        avg(cast(furthest_stage_order > {{ stage_order }} as integer))
+        filter (where not is_new_user) as step_rate_returning
     from reached
+    where furthest_stage_order >= {{ stage_order }}
     group by app_version
-    union all
-    select
-        app_version,
-        5 as stage_order,
-        avg(cast(is_new_user as integer)) as share_new_users,
-        avg(cast(furthest_stage_order > 5 as integer)) filter (where is_new_user)
-            as step_rate_new,
-        avg(cast(furthest_stage_order > 5 as integer)) filter (where not is_new_user)
-            as step_rate_returning
-    from reached
-    where furthest_stage_order >= 5
-    group by app_version
+    {{ "union all" if not loop.last }}
+    {% endfor %}
 ),
 
 versions_compared as (

@@ -45,6 +45,18 @@
     )
 {%- endmacro %}
 
+{# an aggregate over clusters, one row each: the variance of sum(total) / sum(count), nothing added #}
+{% macro variance_of_ratio(total, count) -%}
+    {{ squares_of_side(
+        'sum(' ~ total ~ ') / sum(' ~ count ~ ')',
+        'count(*)',
+        'sum(' ~ total ~ ' * ' ~ total ~ ')',
+        'sum(' ~ total ~ ' * ' ~ count ~ ')',
+        'sum(' ~ count ~ ' * ' ~ count ~ ')',
+        '0'
+    ) }} / pow(sum({{ count }}), 2)
+{%- endmacro %}
+
 {# The larger of two variances of a difference of ratios, each side's own and one for both: a small
    side of a long-tailed metric knows too little of its own. #}
 {% macro variance_of_difference(squares_a, weight_a, squares_b, weight_b) -%}
