@@ -22,6 +22,8 @@ EVENT_COLUMNS = (
     "app_version",
     "city",
 )
+# as profiles.yml has it: readers with DuckDB 1.x can open the file
+STORAGE = {"storage_compatibility_version": "v1.2.0"}
 UNITS = ("s", "ms", "us", "ns")
 # as macros/check_vars.sql has it
 TIME_FORMAT = re.compile(r"([^%]|%(-?[dmyHIMSj]|[aAbBpYgfnz%]))+")

@@ -116,12 +116,9 @@ def copy_to_build_on(warehouse: Path, new_file: Path) -> None:
 
 def copy_what_was_fitted(warehouse: Path, new_file: Path) -> None:
     """Copy the fitted tables alone: built anew, patterns that are the same keep their names."""
-    old = str(warehouse).replace("'", "''")
     try:
-        # as profiles.yml has it: readers with DuckDB 1.x can open the file
-        settings = {"storage_compatibility_version": "v1.2.0"}
-        with duckdb.connect(str(new_file), config=settings) as connection:
-            connection.execute(f"attach '{old}' as old (read_only)")
+        with duckdb.connect(str(new_file), config=app.STORAGE) as connection:
+            connection.execute(f"attach {app.sql_text(str(warehouse))} as old (read_only)")
             tables = connection.execute(
                 "select table_name from duckdb_tables() where database_name = 'old' "
                 "and schema_name = 'fitted' and starts_with(table_name, 'fitted_')"

@@ -111,9 +111,11 @@ class Metrics:
         if not warehouse.is_file():
             raise ValueError(f"There is no warehouse at {warehouse}: run make build first.")
         self.connection = duckdb.connect()
-        names = [str(warehouse).replace("'", "''"), database.replace('"', '""')]
+        name = database.replace('"', '""')
         try:
-            self.connection.execute("attach '{}' as \"{}\" (read_only)".format(*names))
+            self.connection.execute(
+                f'attach {app.sql_text(str(warehouse))} as "{name}" (read_only)'
+            )
         except duckdb.Error:
             raise ValueError(
                 f"The warehouse {warehouse} cannot be read now: ask again when its build has ended."

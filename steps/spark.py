@@ -167,7 +167,7 @@ def environment(warehouse: Path) -> dict[str, str]:
         "DROPOFF_EVENTS": app.events(),
         "DROPOFF_INTERVENTIONS": app.ledger(),
         "DROPOFF_IDENTITIES": app.identities(),
-        "DROPOFF_SEEDS": os.environ.get("DROPOFF_SEEDS") or "seeds",
+        "DROPOFF_SEEDS": app.settings(),
     }
     return {name: path and os.path.abspath(path) for name, path in paths.items()} | {
         "DROPOFF_SPARK_WAREHOUSE": str(spark_warehouse(warehouse)),
@@ -215,8 +215,7 @@ def copy_schema(
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
             files = parquet_of(schema, name, tables, Path(folder)) / "**" / "*.parquet"
-            path = str(files).replace("'", "''")
-            rows = f"read_parquet('{path}', hive_partitioning = true)"
+            rows = f"read_parquet({app.sql_text(str(files))}, hive_partitioning = true)"
             columns = connection.execute(f"describe from {rows}").fetchall()
             times = [
                 f'cast("{column}" as timestamp) as "{column}"'
@@ -232,9 +231,7 @@ def export(tables: Path, warehouse: Path) -> int:
     """Write the marts into a new DuckDB file, which then replaces the old. Returns their number."""
     new_file = Path(f"{warehouse}.new")
     new_file.unlink(missing_ok=True)
-    # as profiles.yml has it: readers with DuckDB 1.x can open the file
-    settings = {"storage_compatibility_version": "v1.2.0"}
-    with duckdb.connect(str(new_file), config=settings) as connection:
+    with duckdb.connect(str(new_file), config=app.STORAGE) as connection:
         count = copy_schema("marts", tables, connection)
     os.replace(new_file, warehouse)
     return count
