@@ -219,7 +219,8 @@
     {%- endif -%}
 {%- endmacro %}
 
-{# the build that made a fit: of one that came out as the last, which a model keeps, that of the last #}
+{# the build that made a fit: of one that came out as the last, which a model keeps, that of the last.
+   The key is named with its table: the subquery has a column of that name, too. #}
 {% macro build_of_fit(fit_key, model_name) -%}
     {%- if is_incremental_build() -%}
         coalesce(

@@ -31,7 +31,7 @@ fits_of_builds as (
 
     select
         fit_key,
-        {{ build_of_fit('fit_key', 'int_drop_risk_fit') }} as build_number
+        {{ build_of_fit('fits.fit_key', 'int_drop_risk_fit') }} as build_number
     from fits
 
 )

@@ -29,7 +29,7 @@ fits_of_builds as (
 
     select
         fit_key,
-        {{ build_of_fit('fit_key', 'int_pattern_fit') }} as build_number
+        {{ build_of_fit('fits.fit_key', 'int_pattern_fit') }} as build_number
     from fits
 
 )
