@@ -129,7 +129,7 @@ settings: setup
 	@$(STEP) settings -- $(PYTHON) steps/build.py --vars '$(VARS)' --settings-only
 
 lint: setup
-	@$(STEP) lint -- sh -c 'ruff check . && ruff format --check . && yamllint --strict . && DROPOFF_WAREHOUSE=target/lint.duckdb sqlfluff lint --disable-progress-bar models analyses tests'
+	@$(STEP) lint -- sh -c 'ruff check . && ruff format --check . && yamllint --strict . && DROPOFF_WAREHOUSE=target/lint.duckdb python steps/lint_sql.py models analyses tests'
 
 # what differs from the project that a build was made of, and what hangs on it, built and tested on
 # a copy of that build: STATE has its manifest.json and its warehouse.duckdb

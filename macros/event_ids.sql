@@ -76,7 +76,7 @@
 
 {% macro duckdb__event_id_order(events) -%}
     {%- set has_texts = [] -%}
-    {%- if execute and model.resource_type != 'unit_test' -%}
+    {%- if execute and model.resource_type != 'unit_test' and (events is string or load_relation(events)) -%}
         {%- if run_query('select 1 from ' ~ events ~ ' where event_text is not null limit 1') | length -%}
             {%- do has_texts.append(true) -%}
         {%- endif -%}

@@ -6,7 +6,8 @@
 
    The events are sorted once, by user, time and id, and then walked in that order:
    windows without a partition are not sorted again, and what must not cross users
-   compares them. #}
+   compares them. Such a window is no SQL to sqlfluff: #}
+-- sqlfluff:ignore:parsing
 {% set event_order = 'event_at, ' ~ event_id_order(ref('base_app__accepted_rows')) %}
 
 with
@@ -144,7 +145,8 @@ events_lagged as (
 
     select
         *,
-        coalesce({{ row_before('user_number') }} != user_number, true) as is_first_of_user,
+        coalesce({{ row_before('user_number') }} != user_number, true)
+            as is_first_of_user,
         case
             when {{ row_before('user_number') }} = user_number
                 then {{ row_before('event_at') }}
@@ -257,8 +259,9 @@ path_elements_marked as (
         *,
         {{ latest_so_far('case when is_beginning then row_position end') }}
             as beginning_position,
-        {{ latest_so_far('case when is_beginning then action_row - cast(is_action as integer) end') }}
-            as earlier_actions,
+        {{ latest_so_far(
+            'case when is_beginning then action_row - cast(is_action as integer) end'
+        ) }} as earlier_actions,
         {{ latest_so_far('case when is_first_of_user then session_row end') }}
             as first_session_row,
         {{ latest_so_far('case when is_action then session_row end') }}
