@@ -1,7 +1,4 @@
-"""sqlfluff on the files and folders that are named: in half its time, and none left out.
-
-.venv/bin/python steps/lint_sql.py models analyses tests
-"""
+"""sqlfluff on the files and folders that are named: in half its time, and none left out."""
 
 import gc
 import logging
