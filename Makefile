@@ -52,7 +52,7 @@ CHECKS := $(patsubst %.duckdb,%,$(DROPOFF_WAREHOUSE)).checks.ndjson
 # millions of events, one and ten, unless SCALE is given
 BENCH_SCALES := $(if $(filter command environment,$(firstword $(origin SCALE))),$(SCALE),1.63 16.3)
 
-.PHONY: help setup setup-spark setup-browser new-app land check build metrics reports serve live demo-live erase settings daily lint slim docs bench bench-live bench-faults audit performance-page test-fast test-spark test run clean
+.PHONY: help setup setup-spark setup-browser new-app land check build metrics reports serve live demo-live erase settings daily lint slim docs bench bench-live bench-spark bench-faults audit performance-page test-fast test-spark test run clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -161,12 +161,18 @@ performance-page:
 	@printf '\n## One more day\n\n' >> docs/performance.md
 	@cat bench/results/daily.md >> docs/performance.md
 	@test ! -f bench/results/live.md || { printf '\n## From landed to shown\n\n'; cat bench/results/live.md; } >> docs/performance.md
+	@test ! -f bench/results/spark.md || { printf '\n## Spark beside DuckDB\n\n'; cat bench/spark_page.md bench/results/spark.md; } >> docs/performance.md
 	@cp bench/results/results.svg docs/performance.svg
 	@echo "the page is docs/performance.md"
 
 # the delay from landed to shown, over ten million events; a quarter of an hour
 bench-live: setup
 	@$(PYTHON) bench/live.py --out bench/results
+	@$(MAKE) --no-print-directory performance-page
+
+# the same with Spark, and what a cluster would take; half an hour
+bench-spark: setup-spark
+	@$(PYTHON) bench/spark.py --out bench/results
 	@$(MAKE) --no-print-directory performance-page
 
 # what kills, full disks, vanishing files and the like do to builds; half an hour
@@ -186,10 +192,10 @@ test-fast:
 test-spark: setup-spark
 	@.venv-spark/bin/python -m pytest -s tests/spark
 
-# three at a time, since browsers and the live view mostly wait
+# four at a time, since browsers, the live view and disks are mostly waited for
 test:
 	@$(TEST) VARS= SEED=1 SCALE=1 reports setup-browser
-	@$(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	@$(PYTHON) -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 clean:
 	rm -rf .steps logs target warehouse.duckdb warehouse.checks.ndjson warehouse.live warehouse.daily warehouse.spark landing/events landing/truth landing/interventions $(PLAYED) reports/build reports/.evidence site

@@ -89,7 +89,8 @@ def run_dbt(
     With a manifest, what `dbt parse` returned for this environment, it parses nothing: for vars
     that only change what models compile to.
     """
-    command = [*arguments, "--target-path", str(target or Path(warehouse).parent / "target")]
+    target = Path(target or Path(warehouse).parent / "target")
+    command = [*arguments, "--target-path", str(target)]
     if dbt_vars:
         command += ["--vars", yaml.safe_dump(dbt_vars)]
     printed = io.StringIO()
@@ -106,7 +107,7 @@ def run_dbt(
     ):
         # dbt writes its manifest out twice a run, and a log, for nobody here
         command += ["--no-write-json", "--log-level-file", "none"]
-        command += ["--log-path", str(Path(warehouse).parent / "logs")]
+        command += ["--log-path", str(target / "logs")]
         result = dbtRunner(manifest=manifest and manifest.deepcopy()).invoke(command)
     # dbt keeps its connection for the next command in this process; readers need it gone
     if DuckDBConnectionManager._ENV:

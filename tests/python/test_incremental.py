@@ -140,10 +140,12 @@ def app(tmp_path, tmp_path_factory):
 def test_builds_that_are_killed_leave_the_old_warehouse_and_the_next_one_catches_up(app, tmp_path):
     """200,000 events in all. Killed early and late, then let through."""
     make_build = (sys.executable, "steps/build.py")
-    land_days(tmp_path / "events", 9)
-    finish(start(app, *make_build))
+    events = tmp_path / "events"
+    land_days(events, 9)
+    target = app["DBT_TARGET_PATH"]
+    assert run_dbt(app["DROPOFF_WAREHOUSE"], "run", events=events, target=target).success
     shutil.copy(app["DROPOFF_WAREHOUSE"], tmp_path / "old.duckdb")
-    land_days(tmp_path / "events", 12)
+    land_days(events, 12)
     for model in ("base_app__accepted_rows", "fct_recommendations"):
         kill_at(start(app, *make_build), model)
         assert differences(app["DROPOFF_WAREHOUSE"], tmp_path / "old.duckdb") == {}
@@ -153,7 +155,7 @@ def test_builds_that_are_killed_leave_the_old_warehouse_and_the_next_one_catches
     assert {path.name for path in tmp_path.iterdir()} == {"events", "w.duckdb"}
 
     fitted_alone(app["DROPOFF_WAREHOUSE"], full := tmp_path / "full.duckdb")
-    run = run_dbt(full, "run", events=tmp_path / "events", target=tmp_path / "target")
+    run = run_dbt(full, "run", events=events, target=target)
     assert run.success, run.output[-3000:]
     assert differences(app["DROPOFF_WAREHOUSE"], full) == {}
 
