@@ -9,6 +9,7 @@ Without options it lists the metrics. The warehouse that DROPOFF_WAREHOUSE names
 import argparse
 import csv
 import difflib
+import json
 import re
 import signal
 import subprocess
@@ -97,29 +98,38 @@ def condition(text: str, groups: dict[str, str]) -> str:
     return WORD.sub(template, text)
 
 
+def of_database(manifest: dict, database: str) -> SemanticManifest:
+    """The same metrics over another file: dbt parsed them over the one that it built last."""
+    relations = [model["node_relation"] for model in manifest["semantic_models"]]
+    relations += [
+        spine["node_relation"] for spine in manifest["project_configuration"]["time_spines"]
+    ]
+    for relation in relations:
+        names = (database, relation["schema_name"], relation["alias"])
+        quoted = ['"' + name.replace('"', '""') + '"' for name in names]
+        relation |= {"database": database, "relation_name": ".".join(quoted)}
+    return parse_manifest_from_dbt_generated_manifest(json.dumps(manifest))
+
+
 class Metrics:
     """The metrics of the project over one warehouse, which is only read."""
 
-    def __init__(self, warehouse: Path, manifest: SemanticManifest) -> None:
+    def __init__(self, warehouse: Path, manifest: dict) -> None:
         """Open the warehouse. Raises ValueError, one sentence, where that cannot be."""
         self.warehouse = warehouse
-        self.described = {metric.name: metric for metric in manifest.metrics}
-        self.lookup = SemanticManifestLookup(manifest)
-        self.engine = MetricFlowEngine(self.lookup, DuckDb())
-        # the models' names in SQL begin with that of the file which was built
-        (database, *_) = {model.node_relation.database for model in manifest.semantic_models}
         if not warehouse.is_file():
             raise ValueError(f"There is no warehouse at {warehouse}: run make build first.")
-        self.connection = duckdb.connect()
-        name = database.replace('"', '""')
         try:
-            self.connection.execute(
-                f'attach {app.sql_text(str(warehouse))} as "{name}" (read_only)'
-            )
+            self.connection = duckdb.connect(str(warehouse), read_only=True)
         except duckdb.Error:
             raise ValueError(
                 f"The warehouse {warehouse} cannot be read now: ask again when its build has ended."
             ) from None
+        [(database,)] = self.connection.execute("select current_database()").fetchall()
+        parsed = of_database(manifest, database)
+        self.described = {metric.name: metric for metric in parsed.metrics}
+        self.lookup = SemanticManifestLookup(parsed)
+        self.engine = MetricFlowEngine(self.lookup, DuckDb())
 
     def groups(self, metrics: Sequence[str]) -> dict[str, str]:
         """What all these metrics can be grouped and filtered by: {name: how a condition has it}.
@@ -207,8 +217,7 @@ def of_project(warehouse: Path) -> Metrics:
     """The metrics as dbt last parsed them. Raises ValueError, one sentence."""
     if not MANIFEST.exists():
         subprocess.run([DBT, "--quiet", "parse"], cwd=app.ROOT, check=True)
-    parsed = parse_manifest_from_dbt_generated_manifest(MANIFEST.read_text(encoding="utf-8"))
-    return Metrics(warehouse, parsed)
+    return Metrics(warehouse, json.loads(MANIFEST.read_text(encoding="utf-8")))
 
 
 def time(text: str | None) -> datetime | None:

@@ -1,6 +1,7 @@
 """Metrics: each answers, as the marts and the definitions have it, or says what is wrong."""
 
 import csv
+import json
 import re
 import shlex
 import sys
@@ -41,6 +42,16 @@ def ask(step, monkeypatch, capsys):
         return code, capsys.readouterr().out.rstrip("\n")
 
     return run
+
+
+def test_sql_names_the_file_that_is_asked_whatever_dbt_built_last(step):
+    manifest = json.loads(step.MANIFEST.read_text())
+    for model in manifest["semantic_models"]:
+        model["node_relation"] |= {"database": "other", "relation_name": '"other"."marts"."x"'}
+    metrics = step.Metrics(ROOT / "warehouse.duckdb", manifest)
+    sql = metrics.sql(["sessions"])
+    assert '"warehouse"."marts"."fct_sessions"' in sql
+    assert metrics.run(sql) == metrics.run("select count(*) as sessions from marts.fct_sessions")
 
 
 def described():

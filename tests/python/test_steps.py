@@ -214,7 +214,7 @@ def test_vars_that_are_none_are_one_sentence(tmp_path):
 
 
 @pytest.fixture
-def small_app(tmp_path):
+def small_app(tmp_path, tmp_path_factory):
     """One day of the demo and a copy of its settings, to build from and to break."""
     (tmp_path / "events").mkdir()
     shutil.copy(min(DEMO_EVENTS.glob("*.parquet")), tmp_path / "events")
@@ -224,6 +224,8 @@ def small_app(tmp_path):
         "DROPOFF_EVENTS": str(tmp_path / "events"),
         "DROPOFF_SEEDS": str(tmp_path / "seeds"),
         "DROPOFF_WAREHOUSE": str(tmp_path / "small.duckdb"),
+        # other tests read what the build of the demo left
+        "DBT_TARGET_PATH": str(tmp_path_factory.mktemp("target")),
     }
 
 
