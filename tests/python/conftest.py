@@ -6,6 +6,7 @@ import importlib.util
 import io
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 
 import duckdb
@@ -40,6 +41,12 @@ gc.set_threshold(200_000, 20, 100)
 
 sys.path.append(str(ROOT / "steps"))
 build_step = load(ROOT / "steps" / "build.py")
+
+
+def pytest_collection_modifyitems(items):
+    """Files with many long tests first: a worker takes a whole file, and none should end alone."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
 
 
 class Build:
