@@ -45,8 +45,9 @@ build_step = load(ROOT / "steps" / "build.py")
 
 def pytest_collection_modifyitems(items):
     """Files with many long tests first: a worker takes a whole file, and none should end alone."""
-    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: -slow[item.path])
+    slow = {(item.path, item.originalname) for item in items if item.get_closest_marker("slow")}
+    count = Counter(path for path, _ in slow)
+    items.sort(key=lambda item: -count[item.path])
 
 
 class Build:
