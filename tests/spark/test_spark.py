@@ -23,6 +23,7 @@ import spark  # noqa: E402
 from conftest import SHARED_DATA, environment, run_dbt  # noqa: E402
 from dbt.cli.main import dbtRunner  # noqa: E402
 from equality import equality, told  # noqa: E402
+from pyspark import SparkContext  # noqa: E402
 from pyspark.sql import SparkSession  # noqa: E402
 
 SCALE = 0.02
@@ -51,6 +52,9 @@ def demo(tmp_path_factory):
 
 def forget_all():
     """Drop what Spark has built: patterns of another app would lend their names."""
+    # none yet: the first build starts one, with its own settings
+    if SparkContext._active_spark_context is None:
+        return
     session = SparkSession.builder.getOrCreate()
     for (schema,) in session.sql("show schemas").collect():
         if schema != "default":
