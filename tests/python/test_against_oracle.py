@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from oracle import marts, write_landing, write_ledger
 
 # how many random histories; 300 were run before the first release
-RANDOM_HISTORIES = int(os.environ.get("DROPOFF_HISTORIES", "2"))
+RANDOM_HISTORIES = int(os.environ.get("DROPOFF_HISTORIES", "4"))
 
 RENAMED = {
     "count_events_closed": "count_events_not_open",

@@ -357,8 +357,8 @@ def test_the_python_of_the_page_compiles():
 
 
 @pytest.mark.slow
-def test_a_day_with_the_true_make_and_one_with_wrong_settings(tmp_path):
-    """A day of a small app lands after another; the settings are then made wrong."""
+def test_a_day_after_the_other_with_the_true_make(tmp_path):
+    """Two days of a small app land, and a broken file; the settings are then made wrong."""
     (tmp_path / "events").mkdir()
     settings = tmp_path / "settings"
     settings.mkdir()
@@ -373,22 +373,21 @@ def test_a_day_with_the_true_make_and_one_with_wrong_settings(tmp_path):
         "DBT_LOG_PATH": str(tmp_path / "logs"),
     }
 
-    def land(date):
-        lines = [
-            json.dumps(
-                {
-                    "event_id": f"{date}-{number}",
-                    "user_id": f"u{number % 5}",
-                    "event_name": name,
-                    "event_time": f"{date}T10:{number:02}:00Z",
-                    "received_at": f"{date}T10:{number:02}:01Z",
-                }
-            )
-            for number, name in enumerate(["Journey Started"] * 5 + ["bus_search"] * 5)
-        ]
-        (tmp_path / "events" / f"{date}.ndjson").write_text("\n".join(lines) + "\n")
-
-    def run():
+    def run(events_of_day):
+        if events_of_day:
+            lines = [
+                json.dumps(
+                    {
+                        "event_id": f"{events_of_day}-{number}",
+                        "user_id": f"u{number % 5}",
+                        "event_name": name,
+                        "event_time": f"{events_of_day}T10:{number:02}:00Z",
+                        "received_at": f"{events_of_day}T10:{number:02}:01Z",
+                    }
+                )
+                for number, name in enumerate(["Journey Started"] * 5 + ["bus_search"] * 5)
+            ]
+            (tmp_path / "events" / f"{events_of_day}.ndjson").write_text("\n".join(lines) + "\n")
         done = subprocess.run(
             [sys.executable, "steps/daily.py", "--without-pages"],
             cwd=ROOT,
@@ -402,17 +401,18 @@ def test_a_day_with_the_true_make_and_one_with_wrong_settings(tmp_path):
         assert report["exit_code"] == done.returncode, done.stdout + done.stderr
         return done, report
 
-    land("2026-02-14")
-    land("2026-02-15")
-    done, report = run()
+    done, report = run("2026-02-14")
     # the data are old: since then nothing came
     assert done.returncode == 10
-    assert done.stderr.startswith("no_rows, 2026-02-16: No rows came for ")
+    assert done.stderr.startswith("no_rows, 2026-02-15: No rows came for ")
     assert report["build"]["kind"] == "full"
-    assert report["rows"]["accepted"] == {"total": 20, "change": 20}
+    assert report["rows"]["accepted"] == {"total": 10, "change": 10}
+    done, report = run("2026-02-15")
+    assert report["build"]["kind"] == "incremental"
+    assert report["rows"]["accepted"] == {"total": 20, "change": 10}
     assert [day["sessions"] for day in report["sessions_by_day"]] == [5, 5]
     (settings / "funnels.csv").unlink()
-    done, report = run()
+    done, report = run(None)
     assert done.returncode == 12
     assert "funnels.csv is missing" in " ".join(report["steps"][0]["said"])
     assert report["build"] is None
